@@ -1,0 +1,40 @@
+# Each target sets up what it needs in .venv, from nothing but Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/.demo
+	$(BIN)/python experiments/demo/demo.py --out out/demo
+
+test: .venv/.dev
+	$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=facegen_jax,beartype.beartype $(ARGS)
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: .venv/.dev
+	$(BIN)/python experiments/speed/speed.py
+
+clean:
+	rm -rf .venv out build dist
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) '.[demo]'
+	touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) '.[dev]'
+	touch $@
+
+# What training and the comparison with PyTorch need.
+.venv/.train: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) '.[dev,train]'
+	touch $@ .venv/.dev

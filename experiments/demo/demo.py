@@ -1,0 +1,60 @@
+"""Edit a public-domain portrait with two named attributes and lay the pictures side by side.
+
+    python experiments/demo/demo.py --out out/demo
+
+The portrait is that of the astronaut Eileen Collins (NASA, public domain), which scikit-image ships. Its landmarks are given here by hand, so that no face
+detector is needed.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from facegen_jax import align, image, report
+from facegen_jax.edit import Edit, edit
+
+LANDMARKS = np.array([[255.0, 104.0], [237.0, 105.0], [195.0, 101.0], [212.0, 103.0], [224.0, 135.0]])
+"""Eye corners and nose base of `skimage.data.astronaut()`, in pixels."""
+SIZE = 112
+
+
+@dataclass
+class Config:
+    """Edit the astronaut's portrait."""
+
+    out: Path = Path("out/demo")
+    attributes: tuple[str, ...] = ("Eyeglasses", "Mustache")
+
+
+def portrait() -> np.ndarray:
+    """The astronaut's face on the template, RGB in [0, 1]."""
+    try:
+        import skimage.data
+    except ImportError:
+        sys.exit("the demo's portrait comes with scikit-image: pip install 'facegen_jax[demo]'")
+    return align.to_template(skimage.data.astronaut().astype(np.float32) / 255, LANDMARKS, SIZE)
+
+
+def main(config: Config) -> None:
+    config.out.mkdir(parents=True, exist_ok=True)
+    reference = config.out / "reference.png"
+    image.save(reference, portrait())
+    pictures = [("reference", image.load(reference))]
+    for attribute in config.attributes:
+        out = config.out / f"{attribute.lower().replace(' ', '_')}.png"
+        settings = Edit(reference=reference, out=out, attribute=attribute, align="none")
+        with tqdm(total=settings.steps, desc=f"{attribute:>12}", unit="step") as bar:
+            outcome = edit(settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None)
+        pictures.append((attribute, outcome.solution.image))
+        print(f"{attribute:>12}: {outcome.record['metrics']}", flush=True)
+    strip = config.out / "strip.png"
+    image.save(strip, report.strip(pictures))
+    print(f"the strip is at {strip.resolve()}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,27 @@
+"""`python -m facegen_jax`: edit one face."""
+
+import sys
+
+from .command import fail, parse, progress_bar
+from .edit import Edit, edit
+
+PROG = "python -m facegen_jax"
+
+
+def main() -> int:
+    """Parse, edit, report; exit status 0 when done, 1 when the run failed or was interrupted, 2 on bad input."""
+    config = parse(Edit, PROG)
+    try:
+        with progress_bar(config.steps) as progress:
+            outcome = edit(config, progress)
+    except (ValueError, OSError) as error:
+        return fail(PROG, error)
+    for note in outcome.notes:
+        print(f"{PROG}: {note}", file=sys.stderr)
+    scores = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in outcome.scores.items() if value is not None]
+    print("  ".join([str(config.out), outcome.solution.status, *scores]))
+    return 0 if outcome.solution.status == "ok" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

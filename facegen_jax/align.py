@@ -1,0 +1,81 @@
+"""Landmarks to a similarity warp onto the network's template.
+
+The template is this project's own: a face with its hair line and chin inside the square. Landmarks are
+five points `(x, y)` in pixels, in the order of dlib's CC0 five-point model: outer and inner corner of the eye on the
+right of the picture, outer and inner corner of the eye on its left, and the base of the nose.
+"""
+
+import functools
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from .image import resize, warp
+from .types import Image
+
+Landmarks = Float[np.ndarray, "5 2"]
+
+TEMPLATE = np.array([[0.703, 0.42], [0.587, 0.42], [0.297, 0.42], [0.413, 0.42], [0.5, 0.668]])
+"""Where the five landmarks belong, as fractions of the square's side."""
+
+
+def similarity(source: Landmarks, target: Landmarks) -> Float[np.ndarray, "2 3"]:
+    """Fit the rotation, scale and shift that bring `source` closest to `target` (least squares).
+
+    Reference: Umeyama, Least-squares estimation of transformation parameters between two point patterns, 1991;
+    in the plane it is linear in (a, b, x, y) of the matrix [[a, -b, x], [b, a, y]].
+    """
+    x, y = source.T
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    equations = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
+    (a, b, shift_x, shift_y), *_ = np.linalg.lstsq(equations, target.T.reshape(-1), rcond=None)
+    return np.array([[a, -b, shift_x], [b, a, shift_y]])
+
+
+def to_template(image: Image, landmarks: Landmarks, size: int, *, margin: float = 0.0) -> Image:
+    """Warp the face with these landmarks onto the template, `size` pixels square.
+
+    `margin` adds that fraction of the template's side on all four sides (training crops need it).
+    """
+    target = (TEMPLATE + margin) / (1 + 2 * margin) * size - 0.5  # pixel centres are at whole numbers
+    return warp(image, similarity(landmarks, target), size)
+
+
+@functools.cache
+def _dlib_models():
+    """dlib's frontal detector and five-point landmark model, or None when the extra is not installed."""
+    package = importlib.util.find_spec("face_recognition_models")
+    if package is None or importlib.util.find_spec("dlib") is None or not package.submodule_search_locations:
+        return None
+    import dlib
+
+    # Only the package's files are used: importing it needs an old setuptools.
+    folder = Path(package.submodule_search_locations[0]) / "models"
+    return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(folder / "shape_predictor_5_face_landmarks.dat"))
+
+
+def can_detect() -> bool:
+    """Whether the extra `align` (a face detector) is installed."""
+    return _dlib_models() is not None
+
+
+def detect(image: Image, *, max_side: int = 1000) -> list[Landmarks]:
+    """Find the faces of a picture, the largest first; needs the extra `align`.
+
+    Large pictures are searched at `max_side` pixels, small ones at twice their size, where the detector (faces of at
+    least 80 pixels) would miss them; landmarks come back in the picture's own pixels.
+    """
+    models = _dlib_models()
+    if models is None:
+        raise ImportError("finding faces needs the extra `align`: pip install 'facegen_jax[align]'")
+    find, locate = models
+    height, width = image.shape[:2]
+    scale = min(1.0, max_side / max(height, width))
+    if scale < 1.0:
+        image = resize(image, (round(height * scale), round(width * scale)))
+    pixels = np.round(image * 255).astype(np.uint8)
+    boxes = find(pixels, 0) or find(pixels, 1 if max(pixels.shape) <= max_side else 0)
+    boxes = sorted(boxes, key=lambda box: box.area(), reverse=True)
+    return [np.array([(p.x, p.y) for p in locate(pixels, box).parts()], float) / scale for box in boxes]

@@ -1,0 +1,80 @@
+"""Named attribute directions: what to add to a face's maps to turn an attribute up; files and lookup."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import safetensors.numpy
+
+from .checkpoint import WEIGHTS_FOLDER, CheckpointError, Network, read_safetensors
+from .image import write_atomically
+from .types import Features
+
+
+class Direction(NamedTuple):
+    """One attribute's direction in feature space."""
+
+    attribute: str
+    """The output of the network's attribute head that it raises."""
+    maps: Features
+    """Float32 maps by layer, already multiplied by the scale that makes a strength of 1 the natural amount."""
+    sign: int = 1
+    """-1 for the name of an opposite (Youth is -Senior): the head's score then counts negatively."""
+
+
+def load_direction(network: Network, name: str) -> Direction:
+    """The direction that ships for this network under an attribute's name; case, `_` and space do not matter.
+
+    Raises:
+        CheckpointError: no directions for this network, or an unknown name (the message lists the known ones).
+    """
+    path = WEIGHTS_FOLDER / f"{network.name}_directions.safetensors"
+    if not path.is_file():
+        raise CheckpointError(f"no attribute directions for the network {network.name!r}; use --guides, or the small network")
+    tensors, metadata = read_safetensors(path)
+    if metadata.get("network_sha256") != network.sha256:
+        raise CheckpointError(f"{path}: made for another {network.name!r} network (its hash differs); build the directions anew")
+    scales: dict[str, float] = json.loads(metadata["scales"])
+    opposites: dict[str, str] = json.loads(metadata["opposites"])
+    known = {_plain(each): each for each in (*scales, *opposites)}
+    if _plain(name) not in known:
+        near = difflib.get_close_matches(_plain(name), known, 1)
+        raise CheckpointError(
+            f"unknown attribute {name!r}{f', did you mean {known[near[0]]!r}?' if near else ''}; known are {', '.join(sorted(known.values()))}"
+        )
+    found = known[_plain(name)]
+    attribute, sign = (opposites[found], -1) if found in opposites else (found, 1)
+    maps = {
+        key.rpartition("/")[2]: sign * scales[attribute] * tensor.astype(np.float32)
+        for key, tensor in tensors.items()
+        if key.rpartition("/")[0] == attribute
+    }
+    return Direction(attribute, maps, sign)
+
+
+def save_directions(
+    path: Path,
+    network: Network,
+    directions: Mapping[str, Features],
+    scales: Mapping[str, float],
+    opposites: Mapping[str, str],
+    notes: Mapping[str, str],
+) -> None:
+    """Write unscaled directions as float16 with what is needed to use and to judge them."""
+    tensors = {f"{name}/{layer}": np.asarray(maps, np.float16) for name, features in directions.items() for layer, maps in features.items()}
+    metadata = {
+        "format_version": "1",
+        "network": network.name,
+        "network_sha256": network.sha256,
+        "scales": json.dumps(dict(scales)),
+        "opposites": json.dumps(dict(opposites)),
+        **notes,
+    }
+    write_atomically(path, safetensors.numpy.save(tensors, metadata))
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").casefold().strip()

@@ -1,0 +1,27 @@
+"""Scores taken after the fact; never losses."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .checkpoint import Network
+from .types import Image, Images
+from .vgg_face import descriptor, extract
+
+
+def identity_similarity(network: Network, image: Image, reference: Image) -> float:
+    """Cosine of the two faces' descriptors, in [-1, 1]; about 0 for strangers with the small network."""
+    first, second = descriptor(network.params, jnp.stack([jnp.asarray(image), jnp.asarray(reference)]))
+    return float(first @ second)
+
+
+def attribute_scores(network: Network, images: Images) -> Float[Array, "*batch attributes"]:
+    """Logits of the network's attribute head, in the order of `network.attributes`."""
+    return extract(network.params, images, ("fc8",))["fc8"]
+
+
+def attribute_gain(network: Network, image: Image, reference: Image, attribute: str) -> float:
+    """How much the attribute's logit rose from the reference to the picture."""
+    if attribute not in network.attributes:
+        raise ValueError(f"the network {network.name!r} has no score for {attribute!r}; it scores {', '.join(network.attributes) or 'nothing'}")
+    after, before = attribute_scores(network, jnp.stack([jnp.asarray(image), jnp.asarray(reference)]))
+    return float((after - before)[network.attributes.index(attribute)])

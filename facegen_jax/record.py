@@ -1,0 +1,66 @@
+"""The record of a run: settings, network, inputs, losses, scores, versions; enough to repeat it."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import math
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from . import image, metrics
+from .checkpoint import Network
+from .direction import Direction
+from .solver import Solution
+from .types import Image
+
+PACKAGES = ("facegen_jax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+
+def edit_scores(network: Network, result: Image, reference: Image, direction: Direction | None) -> dict[str, float | None]:
+    """`identity_similarity` and `attribute_gain`, taken at the network's own size; None where the network has no such output."""
+    result, reference = (image.resize(picture, (network.size, network.size)) for picture in (result, reference))
+    scores: dict[str, float | None] = {"identity_similarity": None, "attribute_gain": None}
+    if "fc7" in network.params:
+        scores["identity_similarity"] = metrics.identity_similarity(network, result, reference)
+    if direction and direction.attribute in network.attributes:
+        scores["attribute_gain"] = direction.sign * metrics.attribute_gain(network, result, reference, direction.attribute)
+    return scores
+
+
+def describe(
+    config: Any, inputs: Sequence[Path], network: Network, solution: Solution, scores: dict[str, float | None], seconds: dict[str, float]
+) -> dict[str, object]:
+    """The record as plain values; `config` is the dataclass of the command."""
+    parts = {name: {"first": first, "last": last} for name, (first, last) in solution.parts.items()}
+    total = parts.pop("total")
+    device = jax.devices()[0]
+    return {
+        "status": solution.status,
+        "config": json.loads(json.dumps(dataclasses.asdict(config), default=str)),
+        "network": {"name": network.name, "sha256": network.sha256},
+        "inputs": [{"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in inputs],
+        "loss": total,
+        "parts": parts,
+        "metrics": scores,
+        "seconds": seconds,
+        "device": f"{device.platform}: {device.device_kind}",
+        "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}},
+    }
+
+
+def write_record(path: Path, record: dict[str, object]) -> None:
+    """Write a record as JSON, whole or not at all; what is not finite becomes null."""
+    image.write_atomically(path, (json.dumps(_without_nan(record), indent=2) + "\n").encode())
+
+
+def _without_nan(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

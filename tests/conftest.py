@@ -1,0 +1,54 @@
+"""Strict JAX settings, a tiny random network, and the labelled photos where they are."""
+
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+from facegen_jax import vgg_face  # noqa: E402  (after the settings)
+
+FACES = Path(os.environ.get("FACEGEN_FACES", Path(__file__).parents[2] / "shared" / "faces"))
+TINY = vgg_face.VGGFace((4, 6, 8, 8, 8), (12, 10, 3))
+
+
+def pytest_collection_modifyitems(items):
+    if FACES.is_dir():
+        return
+    if os.environ.get("CI"):
+        pytest.exit(f"CI must not skip the tests on real faces, but {FACES} is missing", 1)
+    for item in items:
+        if item.get_closest_marker("faces"):
+            item.add_marker(pytest.mark.skip(reason=f"needs the labelled photos at {FACES} (or FACEGEN_FACES)"))
+
+
+@pytest.fixture(scope="session")
+def params():
+    """A tiny random network for 32x32 pictures."""
+    return vgg_face.init_params(jax.random.key(0), TINY, 32)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def picture(rng):
+    """A smooth 32x32 picture away from 0 and 1."""
+    waves = np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3)) * np.cos(np.linspace(0, 4, 32)[None, :, None])
+    return (0.5 + 0.3 * waves).astype(np.float32)
+
+
+@pytest.fixture
+def guide(picture):
+    return np.ascontiguousarray(picture[::-1, ::-1, ::-1])
+
+
+@pytest.fixture(scope="session")
+def faces() -> Path:
+    return FACES

@@ -1,0 +1,45 @@
+"""The shape of the package: imports go one way, public names are documented, text says nothing of machines."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import facegen_jax
+
+PACKAGE = Path(facegen_jax.__file__).parent
+ROOT = PACKAGE.parent
+ORDER = [line.split("`")[1].removesuffix(".py") for line in (ROOT / "docs/architecture.md").read_text().splitlines() if line.startswith("| `")]
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            found |= {node.module} if node.module else {alias.name for alias in node.names}
+    return found
+
+
+def test_every_file_is_in_the_table():
+    assert {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"} == set(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_imports_point_one_way(name):
+    assert imported(PACKAGE / f"{name}.py") <= set(ORDER[: ORDER.index(name)])
+
+
+@pytest.mark.parametrize("name", [name for name in vars(facegen_jax) if not name.startswith("_") and not inspect.ismodule(getattr(facegen_jax, name))])
+def test_public_names_are_documented(name):
+    assert inspect.getdoc(getattr(facegen_jax, name))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_files_and_functions_stay_small(path):
+    text = path.read_text()
+    assert text.count("\n") <= 250
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 50, node.name

@@ -1,0 +1,175 @@
+"""The descent: every optimizer goes down, nothing recompiles, failures stay alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+
+from facegen_jax import objective as o
+from facegen_jax import problem as p
+from facegen_jax import solver as s
+from facegen_jax.batch import run_batch
+from facegen_jax.canvas import Fourier, Pixels
+from facegen_jax.vgg_face import extract
+
+OBJECTIVE = 0.5 * o.Identity(("conv3_1",)) + 1.0 * o.Attribute(("conv1_2", "conv2_1")) + 1.0 * o.TotalVariation()
+
+
+@pytest.fixture
+def problem(params, picture, guide):
+    return p.from_guides(params, OBJECTIVE, picture, [guide])
+
+
+@pytest.mark.parametrize("optimizer", s.LEARNING_RATES)
+@pytest.mark.parametrize("canvas", [Pixels(), Fourier()], ids=["pixels", "fourier"])
+def test_descends_within_the_box_and_keeps_the_best(params, problem, optimizer, canvas):
+    solution = s.Solver(OBJECTIVE, 23, optimizer, canvas=canvas).run(params, problem)
+    assert solution.status == "ok"
+    assert solution.image.min() >= 0
+    assert solution.image.max() <= 1
+    assert solution.image.dtype == np.float32
+    assert solution.trace["total"].min() < 0.7 * solution.trace["total"][0]
+    features = extract(params, solution.image, OBJECTIVE.layers)
+    total, _ = OBJECTIVE(features, problem.targets, jnp.array(OBJECTIVE.weights))
+    if optimizer != "lbfgs":  # its iterates may lie outside the box, only its picture is clipped
+        np.testing.assert_allclose(total, solution.trace["total"].min(), rtol=1e-3)
+
+
+def test_traces_every_term_at_every_step(params, problem):
+    solution = s.Solver(OBJECTIVE, 23).run(params, problem)
+    assert set(solution.trace) == {"total", "identity", "attribute", "total_variation"}
+    assert all(values.shape == (23,) and np.all(np.isfinite(values)) for values in solution.trace.values())
+    weighted = sum(weight * solution.trace[name] for name, weight in zip(OBJECTIVE.names, OBJECTIVE.weights, strict=True))
+    np.testing.assert_allclose(weighted, solution.trace["total"], rtol=1e-5)
+    assert solution.trace["identity"][0] == pytest.approx(0, abs=1e-6)
+    assert solution.parts["total"] == (solution.trace["total"][0], solution.trace["total"][-1])
+
+
+def test_changing_any_number_compiles_nothing(params, problem, picture, guide):
+    """The compiled program is traced once for all weights, rates, steps, strengths, seeds and pictures."""
+    traced = []
+
+    class Counting(o.Chroma):
+        def __call__(self, features, targets):
+            traced.append(1)
+            return super().__call__(features, targets)
+
+    def solve(weight, steps, rate, images):
+        objective = weight * o.Attribute(("conv1_2",)) + 1.0 * Counting()
+        made = p.with_noise(p.from_guides(params, objective, images[0], images[1:]), jax.random.key(steps), 0.01)
+        made = jax.tree.map(jnp.asarray, made)
+        before = len(traced)  # the builder's own shape check traces once
+        s.Solver(objective, steps, learning_rate=rate).run(params, made)
+        return len(traced) - before
+
+    assert solve(1.0, 10, 0.02, [picture, guide]) > 0
+    for arguments in [(2.0, 10, 0.02), (1.0, 37, 0.02), (1.0, 10, 0.5), (0.0, 5, None)]:
+        assert solve(*arguments, [guide, picture]) == 0
+
+
+def test_a_problem_can_carry_its_own_numbers(params, problem):
+    """Weights and rates of a stacked problem override the solver's, one by one."""
+    many = p.stack([problem._replace(weights=jnp.array(weights), learning_rate=jnp.float32(rate)) for weights, rate in
+                    [((0.5, 1.0, 1.0), 0.02), ((0.5, 0.0, 1.0), 0.02), ((0.5, 1.0, 1.0), 0.0)]])  # fmt: skip
+    plain, no_attribute, no_rate = s.Solver(OBJECTIVE, 10).run_stacked(params, many)
+    np.testing.assert_allclose(plain.image, s.Solver(OBJECTIVE, 10).run(params, problem).image, atol=1e-5)
+    np.testing.assert_allclose(no_attribute.image, problem.start, atol=1e-5)
+    np.testing.assert_allclose(no_rate.image, problem.start, atol=1e-5)
+    assert np.abs(plain.image - np.asarray(problem.start)).max() > 0.05
+
+
+@pytest.mark.parametrize("optimizer", s.LEARNING_RATES)
+def test_a_non_finite_problem_freezes_alone(params, problem, optimizer):
+    broken = jax.tree.map(lambda leaf: leaf, problem)
+    broken.targets.attribute["conv1_2"] = broken.targets.attribute["conv1_2"].at[0, 0, 0].set(jnp.nan)
+    solver = s.Solver(OBJECTIVE, 12, optimizer)
+    bad, good = solver.run_stacked(params, p.stack([broken, problem]))
+    assert (bad.status, good.status) == ("non_finite", "ok")
+    np.testing.assert_array_equal(bad.image, problem.start)
+    assert np.all(np.isnan(bad.trace["total"]))
+    np.testing.assert_allclose(good.image, solver.run(params, problem).image, atol=1e-5)
+
+
+def test_a_problem_that_turns_non_finite_keeps_its_best(params, problem):
+    """With an enormous step the loss of an unboxed optimizer overflows after some steps."""
+
+    class Explodes(o.Chroma):
+        def __call__(self, features, targets):
+            change = jnp.max(jnp.abs(features["image"] - targets.reference["image"]))
+            return jnp.where(change > 0.1, jnp.inf, -change)
+
+    objective = 1.0 * Explodes() + 1.0 * o.Attribute(("conv1_2",))
+    made = p.from_maps(params, objective, problem.start, problem.targets.attribute)
+    solution = s.Solver(objective, 30).run(params, made)
+    assert solution.status == "non_finite"
+    assert np.isfinite(solution.trace["total"][0])
+    assert np.isnan(solution.trace["total"][-1])
+    assert 0 < np.abs(solution.image - np.asarray(problem.start)).max() < 0.11
+    assert all(np.isfinite(solution.parts["total"]))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
+def test_batches_give_what_single_runs_give(params, problem, picture, guide, batch_size):
+    other = p.from_guides(params, OBJECTIVE, guide, [picture])
+    problems = [problem, other, problem, other, problem]
+    solver = s.Solver(OBJECTIVE, 10)
+    together = run_batch(solver, params, p.stack(problems), batch_size=batch_size)
+    assert len(together) == 5
+    for found, single in zip(together, [solver.run(params, each) for each in problems], strict=True):
+        np.testing.assert_allclose(found.image, single.image, atol=1e-5)
+
+
+def test_repeatable(params, problem):
+    first, again = (s.Solver(OBJECTIVE, 15).run(params, problem).image for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_progress_can_stop_and_keeps_the_best(params, problem):
+    seen = []
+
+    def progress(done, totals):
+        seen.append((done, float(totals[0])))
+        return done >= 20
+
+    solution = s.Solver(OBJECTIVE, 50).run(params, problem, progress)
+    assert solution.status == "interrupted"
+    assert [done for done, _ in seen] == [10, 20]
+    assert seen[-1][1] == pytest.approx(solution.trace["total"][19])
+    assert len(solution.trace["total"]) == 20
+    assert np.abs(solution.image - np.asarray(problem.start)).max() > 0.02
+
+
+def test_compile_runs_nothing_and_run_then_compiles_nothing(params, problem):
+    solver = s.Solver(1.0 * o.Identity(("conv1_1",)) + OBJECTIVE, 10)
+    made = p.from_maps(params, solver.objective, problem.start, problem.targets.attribute)
+    solver.compile(params, made)
+    size = s._advance._cache_size()
+    solver.run(params, made)
+    assert s._advance._cache_size() == size
+
+
+def test_lbfgs_reaches_what_scipy_reaches(params, problem):
+    solver = s.Solver(OBJECTIVE, 60, "lbfgs", canvas=Pixels(1.0))
+
+    @jax.jit
+    def loss(flat):
+        features = extract(params, flat.reshape(32, 32, 3), OBJECTIVE.layers)
+        return OBJECTIVE(features, problem.targets, jnp.array(OBJECTIVE.weights))[0]
+
+    gradient = jax.jit(jax.value_and_grad(loss))
+    start = np.asarray(problem.start).reshape(-1)
+    scipys = scipy.optimize.minimize(lambda x: [np.asarray(v, np.float64) for v in gradient(x.astype(np.float32))], start, jac=True, method="L-BFGS-B",
+                                     options={"maxiter": 60})  # fmt: skip
+    assert solver.run(params, problem).trace["total"].min() < 1.1 * scipys.fun
+
+
+@pytest.mark.parametrize(("arguments", "message"), [({"optimizer": "rmsprop"}, "rmsprop"), ({"steps": 0}, "at least 1")])
+def test_settings_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        s.Solver(OBJECTIVE, **arguments)
+
+
+def test_batch_size_is_checked(params, problem):
+    with pytest.raises(ValueError, match="at least 1"):
+        run_batch(s.Solver(OBJECTIVE), params, p.stack([problem]), batch_size=0)
