@@ -3,7 +3,8 @@
 import sys
 
 from .command import fail, parse, progress_bar
-from .edit import Edit, edit
+from .edit import edit
+from .settings import Edit
 
 PROG = "python -m facegen_jax"
 

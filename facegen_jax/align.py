@@ -6,14 +6,16 @@ right of the picture, outer and inner corner of the eye on its left, and the bas
 """
 
 import functools
+import importlib
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from .image import resize, warp
-from .types import Image
+from .types import Image, Mask, NewImage
 
 Landmarks = Float[np.ndarray, "5 2"]
 
@@ -34,7 +36,7 @@ def similarity(source: Landmarks, target: Landmarks) -> Float[np.ndarray, "2 3"]
     return np.array([[a, -b, shift_x], [b, a, shift_y]])
 
 
-def to_template(image: Image, landmarks: Landmarks, size: int, *, margin: float = 0.0) -> Image:
+def to_template(image: Image, landmarks: Landmarks, size: int, *, margin: float = 0.0) -> NewImage:
     """Warp the face with these landmarks onto the template, `size` pixels square.
 
     `margin` adds that fraction of the template's side on all four sides (training crops need it).
@@ -43,17 +45,28 @@ def to_template(image: Image, landmarks: Landmarks, size: int, *, margin: float 
     return warp(image, similarity(landmarks, target), size)
 
 
-@functools.cache
-def _dlib_models():
-    """dlib's frontal detector and five-point landmark model, or None when the extra is not installed."""
-    package = importlib.util.find_spec("face_recognition_models")
-    if package is None or importlib.util.find_spec("dlib") is None or not package.submodule_search_locations:
-        return None
-    import dlib
+def face_oval(size: int) -> Mask:
+    """Soft mask of a face on the template, 1 inside and 0 outside, so that hair and background can be left alone."""
+    y, x = (np.indices((size, size)) + 0.5) / size
+    distance = np.hypot((x - 0.5) / 0.33, (y - 0.57) / 0.42)
+    return np.clip((1.15 - distance) / 0.3, 0, 1).astype(np.float32)
 
-    # Only the package's files are used: importing it needs an old setuptools.
-    folder = Path(package.submodule_search_locations[0]) / "models"
-    return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(folder / "shape_predictor_5_face_landmarks.dat"))
+
+def model_file(name: str) -> Path | None:
+    """A file of the package `face_recognition_models`, or None; the package is not imported, for that needs an old setuptools."""
+    package = importlib.util.find_spec("face_recognition_models")
+    folders = package.submodule_search_locations if package else None
+    return Path(folders[0]) / "models" / name if folders else None
+
+
+@functools.cache
+def _dlib_models() -> tuple[Any, Any] | None:
+    """dlib's frontal detector and five-point landmark model, or None when the extra is not installed."""
+    landmarks = model_file("shape_predictor_5_face_landmarks.dat")
+    if landmarks is None or importlib.util.find_spec("dlib") is None:
+        return None
+    dlib = importlib.import_module("dlib")
+    return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(landmarks))
 
 
 def can_detect() -> bool:

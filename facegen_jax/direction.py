@@ -47,7 +47,7 @@ def load_direction(network: Network, name: str) -> Direction:
         )
     found = known[_plain(name)]
     attribute, sign = (opposites[found], -1) if found in opposites else (found, 1)
-    maps = {
+    maps: Features = {
         key.rpartition("/")[2]: sign * scales[attribute] * tensor.astype(np.float32)
         for key, tensor in tensors.items()
         if key.rpartition("/")[0] == attribute

@@ -10,7 +10,7 @@ import PIL.Image
 import PIL.ImageOps
 from jaxtyping import Float
 
-from .types import Image
+from .types import Image, NewImage
 
 MAX_PIXELS = 100_000_000
 """Largest picture that is opened (a 100-megapixel camera); larger ones are refused before they are decoded."""
@@ -86,13 +86,13 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def _each_channel(operation: Callable[[PIL.Image.Image], PIL.Image.Image], image: Image) -> Image:
+def _each_channel(operation: Callable[[PIL.Image.Image], PIL.Image.Image], image: Image) -> NewImage:
     """Apply a Pillow operation to float channels (Pillow has no float RGB), clipped to [0, 1]."""
     channels = [operation(PIL.Image.fromarray(channel)) for channel in np.moveaxis(np.asarray(image, np.float32), -1, 0)]
     return np.clip(np.stack([np.asarray(channel) for channel in channels], -1), 0, 1)
 
 
-def resize(image: Image, size: tuple[int, int]) -> Image:
+def resize(image: Image, size: tuple[int, int]) -> NewImage:
     """Resize to `(height, width)` with antialiasing (Lanczos)."""
     if image.shape[:2] == size:
         return np.asarray(image, np.float32)
@@ -100,14 +100,14 @@ def resize(image: Image, size: tuple[int, int]) -> Image:
     return _each_channel(lambda channel: channel.resize((width, height), PIL.Image.Resampling.LANCZOS), image)
 
 
-def centre_square(image: Image) -> Image:
+def centre_square(image: Image) -> NewImage:
     """Cut the largest square at the centre."""
     side = min(image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    return image[top : top + side, left : left + side]
+    return np.asarray(image)[top : top + side, left : left + side]
 
 
-def warp(image: Image, matrix: Float[np.ndarray, "2 3"], size: int) -> Image:
+def warp(image: Image, matrix: Float[np.ndarray, "2 3"], size: int) -> NewImage:
     """Bring pixel `p` of the image to `matrix @ (p, 1)` of a `size` x `size` picture.
 
     Shrinking is antialiased; what lies outside the picture is its mirror image.

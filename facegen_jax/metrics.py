@@ -1,10 +1,10 @@
 """Scores taken after the fact; never losses."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from .checkpoint import Network
-from .types import Image, Images
+from .types import AnyArray, Image, Images
 from .vgg_face import descriptor, extract
 
 
@@ -14,7 +14,7 @@ def identity_similarity(network: Network, image: Image, reference: Image) -> flo
     return float(first @ second)
 
 
-def attribute_scores(network: Network, images: Images) -> Float[Array, "*batch attributes"]:
+def attribute_scores(network: Network, images: Images) -> Float[AnyArray, "*batch attributes"]:
     """Logits of the network's attribute head, in the order of `network.attributes`."""
     return extract(network.params, images, ("fc8",))["fc8"]
 

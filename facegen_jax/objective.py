@@ -128,6 +128,13 @@ class Attribute(Term):
 
 
 @dataclass(frozen=True)
+class AttributePixels(Attribute):
+    """Distance to the attribute's picture, layer zero of its maps: a direction's own change of pixels, which has true colours."""
+
+    layers: tuple[str, ...] = ("image",)
+
+
+@dataclass(frozen=True)
 class AttributeTexture(Term):
     """Distance of Gram matrices to those of the attribute's maps: its texture, wherever it is."""
 

@@ -71,7 +71,10 @@ def from_maps(params: Params, objective: Objective, reference: Image, attribute:
     """The attribute is given as maps by layer; every other builder ends here."""
     reference = jnp.asarray(reference, jnp.float32)
     own = extract(params, reference, objective.layers)
-    at_layers = {name: {layer: _resize_mask(mask, maps.shape[:2]) for layer, maps in own.items() if maps.ndim == 3} for name, mask in (masks or {}).items()}
+    at_layers: dict[str, dict[str, Mask]] = {
+        name: {layer: _resize_mask(mask, (maps.shape[0], maps.shape[1])) for layer, maps in own.items() if maps.ndim == 3}
+        for name, mask in (masks or {}).items()
+    }
     targets = Targets(own, attribute, at_layers)
     try:
         jax.eval_shape(objective, own, targets, jnp.zeros(len(objective.terms)))

@@ -49,8 +49,15 @@ def describe(
         "metrics": scores,
         "seconds": seconds,
         "device": f"{device.platform}: {device.device_kind}",
-        "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed
+        return "source"
 
 
 def write_record(path: Path, record: dict[str, object]) -> None:

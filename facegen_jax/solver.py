@@ -22,7 +22,7 @@ from .problem import Problem, stack
 from .types import Image, Images, Params, Scalar
 from .vgg_face import extract
 
-LEARNING_RATES = {"adam": 0.02, "sgd": 0.02, "lbfgs": 1.0}
+LEARNING_RATES = {"adam": 0.02, "sgd": 0.003, "lbfgs": 1.0}
 """Defaults. Adam: pixel value a step. SGD: on the loss of one pixel (the gradient times the number of pixels), so that picture
 size does not matter. L-BFGS: multiplies the step that the line search found."""
 CHUNK = 10
@@ -55,7 +55,10 @@ class Solution:
     def parts(self) -> dict[str, tuple[float, float]]:
         """First and last finite value of the total and of every unweighted term."""
         finite = np.isfinite(self.trace["total"])
-        return {name: (float(values[finite][0]), float(values[finite][-1])) if finite.any() else (math.nan, math.nan) for name, values in self.trace.items()}
+        return {
+            name: (float(values[finite][0]), float(values[finite][-1])) if finite.any() else (math.nan, math.nan)
+            for name, values in self.trace.items()
+        }
 
 
 Progress = Callable[[int, Float[np.ndarray, " batch"]], bool | None]
@@ -71,7 +74,7 @@ class Solver:
     optimizer: Literal["adam", "sgd", "lbfgs"] = "adam"
     learning_rate: float | None = field(default=None, compare=False)
     """None is the optimizer's default in `LEARNING_RATES`."""
-    canvas: Canvas = Pixels()
+    canvas: Canvas = field(default_factory=Pixels)
 
     def __post_init__(self):
         if self.optimizer not in LEARNING_RATES:
@@ -148,8 +151,9 @@ def _advance(
 
 def _step(solver: Solver, params: Params, problem: Problem, progress: Scalar, state: State) -> tuple[State, Float[Array, " values"]]:
     """One step of one problem: returns the losses before it. `progress` in [0, 1) drives the cosine decay of the step size."""
-    assert problem.weights is not None and problem.learning_rate is not None
-    weights = problem.weights
+    weights, rate = problem.weights, problem.learning_rate
+    assert weights is not None
+    assert rate is not None
 
     def loss(parameters: Array) -> tuple[Scalar, Float[Array, " values"]]:
         features = extract(params, solver.canvas.image(parameters), solver.objective.layers)
@@ -157,22 +161,24 @@ def _step(solver: Solver, params: Params, problem: Problem, progress: Scalar, st
         return total, jnp.stack([total, *parts.values()])
 
     (total, values), gradient = jax.value_and_grad(loss, has_aux=True)(state.parameters)
-    updates, optimizer = _transformation(solver.optimizer, problem.start.size).update(
-        gradient, state.optimizer, state.parameters, value=total, grad=gradient, value_fn=lambda parameters: loss(parameters)[0]
-    )
+    with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer step counts
+        updates, optimizer = _transformation(solver.optimizer, problem.start.size).update(
+            gradient, state.optimizer, state.parameters, value=total, grad=gradient, value_fn=lambda parameters: loss(parameters)[0]
+        )
     if solver.optimizer == "lbfgs":  # its line search chose the step and its memory must not be bent by the box
-        parameters = state.parameters + problem.learning_rate * updates
+        parameters = state.parameters + rate * jnp.asarray(updates)
     else:
         decay = 0.5 * (1 + jnp.cos(jnp.pi * progress))
-        parameters = clip(solver.canvas, state.parameters + problem.learning_rate * decay * updates)
+        parameters = clip(solver.canvas, state.parameters + rate * decay * jnp.asarray(updates))
 
-    finite = state.finite & jnp.isfinite(total) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(parameters))
-    better = finite & (total < state.best_total)
+    measured = state.finite & jnp.isfinite(total)
+    finite = measured & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(parameters))
+    better = measured & (total < state.best_total)
     image = jnp.clip(solver.canvas.image(state.parameters), 0, 1)
     moved = State(parameters, optimizer, image, total, finite)
     kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
     best_image, best_total = (jnp.where(better, new, old) for new, old in ((image, state.best_image), (total, state.best_total)))
-    return kept._replace(best_image=best_image, best_total=best_total, finite=finite), jnp.where(finite, values, jnp.nan)
+    return kept._replace(best_image=best_image, best_total=best_total, finite=finite), jnp.where(measured, values, jnp.nan)
 
 
 def _solutions(solver: Solver, state: State, trace: Float[np.ndarray, "batch steps values"], stopped: bool) -> list[Solution]:

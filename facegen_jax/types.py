@@ -11,6 +11,8 @@ from jaxtyping import Array, Float
 
 AnyArray: TypeAlias = Array | np.ndarray
 Image: TypeAlias = Float[AnyArray, "height width 3"]
+NewImage: TypeAlias = Float[np.ndarray, "new_height new_width 3"]
+"""An image of another size than the one it was made from."""
 Images: TypeAlias = Float[AnyArray, "*batch height width 3"]
 FeatureMap: TypeAlias = Float[AnyArray, "height width channels"]
 Features: TypeAlias = dict[str, Float[AnyArray, "..."]]

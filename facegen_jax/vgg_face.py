@@ -5,6 +5,7 @@ the mean picture exist only in this file.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +54,7 @@ class VGGFace(nn.Module):
         """Named maps of `images` (`batch height width 3`); nothing deeper than the deepest of `layers` is computed."""
         deepest = max(map(LAYERS.index, check_layers(layers)))
         features: Features = {"image": images}
-        maps = images * 255 - jnp.reshape(jnp.array(MEAN_RGB, images.dtype), (1, 1, 1, 3))
+        maps = jnp.asarray(images) * 255 - jnp.reshape(jnp.array(MEAN_RGB, images.dtype), (1, 1, 1, 3))
         for block, width in zip(BLOCKS, self.widths, strict=True):
             for name in block:
                 if LAYERS.index(name) > deepest:
@@ -87,7 +88,7 @@ def extract(params: Params, images: Images, layers: Iterable[str]) -> Features:
     layers = check_layers(layers, params)
     images = jnp.asarray(images)
     batch = images if images.ndim == 4 else images[None]
-    _check_size(params, batch.shape[1:3], layers)
+    _check_size(params, (batch.shape[1], batch.shape[2]), layers)
     features = module_of(params).apply({"params": params}, batch, layers)
     assert isinstance(features, dict)
     return features if images.ndim == 4 else {name: maps[0] for name, maps in features.items()}
@@ -105,7 +106,8 @@ def module_of(params: Params) -> VGGFace:
 
 def init_params(key: jax.Array, module: VGGFace, size: int) -> Params:
     """Random parameters (He initialisation) for pictures of `size` pixels a side."""
-    return module.init(key, jnp.zeros((1, size, size, 3)))["params"]
+    params: Any = module.init(key, jnp.zeros((1, size, size, 3)))["params"]
+    return params
 
 
 def descriptor(params: Params, images: Images) -> Float[Array, "*batch numbers"]:
@@ -113,11 +115,11 @@ def descriptor(params: Params, images: Images) -> Float[Array, "*batch numbers"]
 
     fc7 after its ReLU as published for VGG-Face; a network with its own `embedding` on top of fc7, as the small one has, uses that.
     """
-    hidden = extract(params, images, ("fc7",))["fc7"]
+    hidden = jnp.asarray(extract(params, images, ("fc7",))["fc7"])
     if "embedding" in params:
         hidden = nn.Dense(params["embedding"]["bias"].shape[0]).apply({"params": params["embedding"]}, hidden)
         assert isinstance(hidden, jax.Array)
-    return hidden / jnp.sqrt(jnp.sum(jnp.square(hidden), -1, keepdims=True) + 1e-12)
+    return hidden / jnp.sqrt(jnp.sum(jnp.square(hidden), -1, keepdims=True) + jnp.float32(1e-12))
 
 
 def check_layers(layers: Iterable[str], params: Params | None = None) -> tuple[str, ...]:

@@ -42,8 +42,11 @@ def test_exif_rotation(tmp_path, corners, orientation, shape, red):
 def test_alpha_lies_over_white(tmp_path, mode):
     picture = PIL.Image.new("RGBA", (2, 1), (0, 0, 0, 255))
     picture.putpixel((1, 0), (0, 0, 0, 0))
-    suffix = "png" if mode != "PA" else "gif"
-    (picture.convert("P") if mode == "PA" else picture.convert(mode)).save(tmp_path / f"a.{suffix}", **({"transparency": 1} if mode == "PA" else {}))
+    suffix = "gif" if mode == "PA" else "png"
+    if mode == "PA":
+        picture.convert("P").save(tmp_path / f"a.{suffix}", transparency=1)
+    else:
+        picture.convert(mode).save(tmp_path / f"a.{suffix}")
     loaded = image.load(tmp_path / f"a.{suffix}")
     assert loaded.shape == (1, 2, 3)
     if mode != "PA":
@@ -132,10 +135,11 @@ def test_damaged_files_never_crash(suffix, cut, flips, tmp_path_factory):
     try:
         loaded = image.load(path)
     except image.ImageError as error:
-        assert "\n" not in str(error)
+        loaded, message = None, str(error)
     else:
-        assert loaded.dtype == np.float32
-        assert loaded.shape[-1] == 3
+        message = ""
+    assert "\n" not in message
+    assert loaded is None or (loaded.dtype == np.float32 and loaded.shape[-1] == 3)
 
 
 def test_resize_and_centre_square(picture):

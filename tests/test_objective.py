@@ -13,6 +13,7 @@ from facegen_jax.vgg_face import extract
 TERMS = [
     o.Identity(("conv3_1", "conv5_3")),
     o.Attribute(("conv1_2", "conv2_2")),
+    o.AttributePixels(),
     o.AttributeTexture(("conv2_1",)),
     o.DescriptorIdentity(),
     o.TotalVariation(),
@@ -22,8 +23,8 @@ TERMS = [
 
 
 def test_formula():
-    objective = 2.0 * TERMS[0] + TERMS[1] + 0.5 * (TERMS[4] * 4.0 + TERMS[6])
-    assert objective.terms == (TERMS[0], TERMS[1], TERMS[4], TERMS[6])
+    objective = 2.0 * TERMS[0] + TERMS[1] + 0.5 * (TERMS[5] * 4.0 + TERMS[7])
+    assert objective.terms == (TERMS[0], TERMS[1], TERMS[5], TERMS[7])
     assert objective.weights == (2.0, 1.0, 2.0, 0.5)
     assert objective.layers == ("image", "conv3_1", "conv5_3", "conv1_2", "conv2_2")
     assert objective.names == ("identity", "attribute", "total_variation", "chroma")
@@ -75,4 +76,4 @@ def test_a_term_of_ones_own(params, picture, guide):
 @pytest.mark.parametrize("weight", [float("nan"), float("inf")])
 def test_weights_must_be_finite(weight):
     with pytest.raises(ValueError, match="finite"):
-        weight * o.Identity()
+        _ = weight * o.Identity()

@@ -15,7 +15,9 @@ import tyro
 from tqdm import tqdm
 
 from facegen_jax import align, image, report
-from facegen_jax.edit import Edit, edit
+from facegen_jax.edit import edit
+from facegen_jax.settings import Edit
+from facegen_jax.types import Image
 
 LANDMARKS = np.array([[255.0, 104.0], [237.0, 105.0], [195.0, 101.0], [212.0, 103.0], [224.0, 135.0]])
 """Eye corners and nose base of `skimage.data.astronaut()`, in pixels."""
@@ -30,7 +32,7 @@ class Config:
     attributes: tuple[str, ...] = ("Eyeglasses", "Mustache")
 
 
-def portrait() -> np.ndarray:
+def portrait() -> Image:
     """The astronaut's face on the template, RGB in [0, 1]."""
     try:
         import skimage.data

@@ -12,6 +12,21 @@ HELD_OUT = {"lfw": 0.2, "celeba": 0.15, "utkface": 0.1}
 """Share of the identities (of the photos, where a set names none) that training never sees."""
 NOT_ATTRIBUTES = {"filename", "identity", "id_score", "upscale", "expression_human", "tri_male", "tri_eyeglasses", "tri_smiling"}
 
+LFW_OPPOSITES = (
+    ("Male", "Female"),
+    ("Smiling", "Frowning"),
+    ("Mouth Slightly Open", "Mouth Closed"),
+    ("Senior", "Youth"),
+    ("Eyeglasses", "No Eyewear"),
+    ("Mustache", "No Beard"),
+    ("Fully Visible Forehead", "Obstructed Forehead"),
+    ("Soft Lighting", "Harsh Lighting"),
+    ("Straight Hair", "Curly Hair"),
+)
+"""LFW's labels come from classifiers: 1 is confident, 0 is not. Of a pair, 0 counts only where the other one is confident."""
+LFW_SURE = {"tri_male": ("Male", "Female"), "tri_eyeglasses": ("Eyeglasses", "No Eyewear"), "tri_smiling": ("Smiling", "Frowning")}
+"""Columns with clean values (1, 0 or blank) for the first of the pair."""
+
 
 @dataclass(frozen=True)
 class Faces:
@@ -29,13 +44,26 @@ def read_labels(folder: Path, name: str) -> tuple[list[str], list[dict[str, int]
     """File names, known labels per photo under the shared names, and identities (the file name where there is none)."""
     with open(folder / name / "labels.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    known = [_utkface_labels(row) if name == "utkface" else _labels(row) for row in rows]
+    read = {"lfw": _lfw_labels, "celeba": _labels, "utkface": _utkface_labels}[name]
+    known = [read(row) for row in rows]
     return [row["filename"] for row in rows], known, [row.get("identity") or row["filename"] for row in rows]
 
 
 def _labels(row: dict[str, str]) -> dict[str, int]:
     names = [name for name in row if name not in NOT_ATTRIBUTES and not name.endswith(("_x", "_y", "_x1", "_y1", "_x2", "_y2"))]
     return {name.replace("_", " ").replace("5 o Clock", "5 o' Clock"): int(row[name]) for name in names if row[name] != ""}
+
+
+def _lfw_labels(row: dict[str, str]) -> dict[str, int]:
+    labels = _labels(row)
+    for pair in LFW_OPPOSITES:
+        if labels.get(pair[0]) == labels.get(pair[1]):  # neither is confident (or both are)
+            for name in pair:
+                labels.pop(name, None)
+    for column, (name, opposite) in LFW_SURE.items():
+        if row[column]:
+            labels |= {name: int(row[column])} | ({} if name == "Smiling" else {opposite: 1 - int(row[column])})
+    return labels
 
 
 def _utkface_labels(row: dict[str, str]) -> dict[str, int]:

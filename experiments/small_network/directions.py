@@ -56,7 +56,9 @@ def training_faces(config: Config, network: Network) -> tuple[np.ndarray, np.nda
         edge = (faces.pictures.shape[1] - network.size) // 2
         cut = faces.pictures[keep, edge : edge + network.size, edge : edge + network.size]
         scores = jax.jit(lambda images: attribute_scores(network, images))
-        guessed = np.concatenate([np.asarray(jax.nn.sigmoid(scores(_floats(cut[i : i + 256])))) for i in tqdm(range(0, len(cut), 256), f"{name}: scores")])
+        guessed = np.concatenate(
+            [np.asarray(jax.nn.sigmoid(scores(_floats(cut[i : i + 256])))) for i in tqdm(range(0, len(cut), 256), f"{name}: scores")]
+        )
         known = faces.labels[keep]
         labels = np.where(known >= 0, known, guessed)[:, [names.index(each) for each in (*SHIPPED, *CONTROLS)]]
         pictures.append(cut)

@@ -21,7 +21,7 @@ from facegen_jax.checkpoint import Network, load_network
 from facegen_jax.metrics import attribute_scores
 from facegen_jax.vgg_face import descriptor
 
-PER_PERSON = 15
+PER_PERSON = 25
 """Most genuine pairs of one person: a few people of LFW have hundreds of photos."""
 
 
@@ -75,7 +75,7 @@ def verification(similarity: np.ndarray, same: np.ndarray, fold: np.ndarray) -> 
 
 def auc(scores: np.ndarray, positive: np.ndarray) -> float:
     """Area under the ROC curve, by ranks; ties count half."""
-    order, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     n = int(positive.sum())
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(scores) - n)))
@@ -108,7 +108,10 @@ def main(config: Config) -> None:
         for column, attribute in enumerate(network.attributes):
             known, positive = labels[:, column] >= 0, labels[:, column] == 1
             if positive.sum() >= 100 and (known & ~positive).sum() >= 100:
-                results["attributes"][f"{name}: {attribute}"] = {"positives": int(positive.sum()), "auc": round(auc(scores[known, column], positive[known]), 4)}
+                results["attributes"][f"{name}: {attribute}"] = {
+                    "positives": int(positive.sum()),
+                    "auc": round(auc(scores[known, column], positive[known]), 4),
+                }
     values = [row["auc"] for row in results["attributes"].values()]
     results["mean_auc"], results["rows"] = round(float(np.mean(values)), 4), len(values)
     (config.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -1,6 +1,6 @@
 """Fold batch normalisation into the convolutions and write the network as the package's checkpoint.
 
-    python experiments/small_network/export.py --checkpoint FOLDER/checkpoint.pt --out weights/small.safetensors
+python experiments/small_network/export.py --checkpoint FOLDER/checkpoint.pt --out weights/small.safetensors
 """
 
 import json
@@ -34,13 +34,18 @@ def folded(network: Network) -> dict[str, dict[str, np.ndarray]]:
     norms = [module for module in modules if isinstance(module, torch.nn.BatchNorm2d)]
     params = {}
     for name, convolution, norm in zip(CONVOLUTIONS, convolutions, norms, strict=True):
-        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        gain = norm.weight / torch.sqrt(_known(norm.running_var) + norm.eps)
         kernel = convolution.weight * gain.view(-1, 1, 1, 1) / (SCALE if name == "conv1_1" else 1)
-        params[name] = {"kernel": kernel.permute(2, 3, 1, 0), "bias": norm.bias - norm.running_mean * gain}
+        params[name] = {"kernel": kernel.permute(2, 3, 1, 0), "bias": norm.bias - _known(norm.running_mean) * gain}
     for name in ("fc6", "fc7", "fc8", "embedding"):
         layer = getattr(network, name)
         params[name] = {"kernel": layer.weight.T, "bias": layer.bias}
     return {layer: {leaf: value.detach().contiguous().numpy() for leaf, value in leaves.items()} for layer, leaves in params.items()}
+
+
+def _known(statistic: torch.Tensor | None) -> torch.Tensor:
+    assert statistic is not None, "the batch normalisation kept no statistics"
+    return statistic
 
 
 def main(config: Config) -> None:

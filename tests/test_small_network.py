@@ -1,0 +1,111 @@
+"""The network that ships: what it is, and that edits through it work on real faces."""
+
+import csv
+
+import jax
+import numpy as np
+import pytest
+
+from facegen_jax import align, image, metrics, settings
+from facegen_jax.checkpoint import WEIGHTS_FOLDER, load_network
+from facegen_jax.direction import load_direction
+from facegen_jax.edit import edit
+from facegen_jax.problem import from_direction, from_guides, stack
+from facegen_jax.solver import Solver
+from facegen_jax.vgg_face import CONVOLUTIONS, DENSE, descriptor
+
+NAMES = ["Eyeglasses", "Smiling", "Mustache", "Mouth Slightly Open", "Senior", "Youth", "Bangs", "Male", "Female"]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_network()
+
+
+@pytest.fixture(scope="module")
+def people(faces):
+    """Two photos each of eight people, aligned: arrays of shape (8, 2, 112, 112, 3)."""
+    pytest.importorskip("dlib", reason="needs the extra `align`")
+    with open(faces / "lfw/labels.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["filename"].endswith(("_0001.jpg", "_0002.jpg"))]
+    paths = [faces / "lfw/images" / row["filename"] for row in rows]
+    pictures = []
+    for one, other in zip(paths[100::120], paths[101::120], strict=False):
+        if one.parent != other.parent:
+            continue
+        photos = [image.load(path) for path in (one, other)]
+        found = [align.detect(photo) for photo in photos]
+        if all(found):
+            pictures.append([align.to_template(photo, points[0], 112) for photo, points in zip(photos, found, strict=True)])
+    assert len(pictures) >= 8
+    return np.array(pictures[:8])
+
+
+def test_is_complete_and_small(network):
+    assert set(network.params) == {*CONVOLUTIONS, *DENSE, "embedding"}
+    assert network.size == 112
+    assert len(network.attributes) == network.params["fc8"]["bias"].shape[0]
+    assert (WEIGHTS_FOLDER / "small.safetensors").stat().st_size <= 12e6
+    assert (WEIGHTS_FOLDER / "small_directions.safetensors").stat().st_size <= 6e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_directions_ship(network, name):
+    direction = load_direction(network, name)
+    assert direction.attribute in network.attributes
+    assert {"image", *settings.TUNED_LAYERS} == set(direction.maps)
+
+
+@pytest.mark.faces
+def test_knows_people_apart(network, people):
+    one, other = (np.asarray(descriptor(network.params, people[:, photo])) for photo in (0, 1))
+    similarity = one @ other.T
+    genuine, impostor = np.diag(similarity), similarity[~np.eye(len(people), dtype=bool)]
+    assert np.mean(genuine[:, None] > impostor) > 0.85
+
+
+@pytest.mark.faces
+@pytest.mark.slow
+def test_tuning_raises_the_attribute_and_keeps_the_person(network, people):
+    references = people[:4, 0]
+    objective = settings.objective(settings.Weights())
+    problems = [
+        from_direction(network.params, objective, r, load_direction(network, name).maps) for name in ("Smiling", "Mustache") for r in references
+    ]
+    solutions = Solver(objective, 60).run_stacked(network.params, stack(problems))
+    for number, solution in enumerate(solutions):
+        reference, name = references[number % 4], ("Smiling", "Mustache")[number // 4]
+        assert metrics.attribute_gain(network, solution.image, reference, name) > 0
+        assert metrics.identity_similarity(network, solution.image, reference) > 0.5
+        assert 0.002 < np.abs(solution.image - reference).mean() < 0.1
+
+
+@pytest.mark.faces
+@pytest.mark.slow
+def test_a_guide_is_approached(network, people):
+    objective = settings.objective(settings.Weights(), guided=True)
+    problem = from_guides(network.params, objective, people[0, 0], [people[1, 0]])
+    solution = Solver(objective, 60).run(network.params, problem)
+    first, last = solution.parts["attribute"]
+    assert last < 0.9 * first
+    assert metrics.identity_similarity(network, solution.image, people[0, 0]) > metrics.identity_similarity(network, solution.image, people[1, 0])
+
+
+@pytest.mark.faces
+@pytest.mark.slow
+def test_a_photo_is_edited_from_file_to_file(faces, tmp_path):
+    pytest.importorskip("dlib", reason="needs the extra `align`")
+    outcome = edit(settings.Edit(faces / "lfw/images/Aaron_Peirsol/Aaron_Peirsol_0001.jpg", tmp_path / "out.png", attribute="Eyeglasses", steps=40))
+    assert outcome.notes == ()
+    assert outcome.solution.status == "ok"
+    assert outcome.scores["attribute_gain"] is not None
+    assert outcome.scores["attribute_gain"] > 0
+    assert image.load(tmp_path / "out.png").shape == (112, 112, 3)
+
+
+@pytest.mark.parametrize("strength", [0.0])
+def test_strength_zero_changes_nothing(network, strength):
+    reference = np.asarray(jax.random.uniform(jax.random.key(0), (112, 112, 3)))
+    objective = settings.objective(settings.Weights())
+    problem = from_direction(network.params, objective, reference, load_direction(network, "Smiling").maps, strength)
+    np.testing.assert_allclose(Solver(objective, 10).run(network.params, problem).image, reference, atol=1e-3)
