@@ -61,7 +61,8 @@ def build(
     """The problem and the solver that the configuration asks for."""
     if mask is None and direction is None:  # guides differ in hair and background too, which nobody asked for
         mask = align.face_oval(len(reference))
-    terms = objective(config.weights, guided=direction is None, masked=mask is not None)
+    described = "fc7" in network.params and len(reference) == network.size
+    terms = objective(config.weights, guided=direction is None, masked=mask is not None, described=described)
     masks = None if mask is None else {"inside": mask, "outside": 1 - mask}
     if direction is None:
         problem = from_guides(network.params, terms, reference, guides, masks=masks)

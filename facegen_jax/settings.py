@@ -9,15 +9,17 @@ from typing import Literal
 
 from . import image
 from .checkpoint import DEFAULT
-from .objective import Attribute, AttributePixels, Chroma, Identity, Objective, TotalVariation
+from .objective import Attribute, AttributePixels, Chroma, DescriptorIdentity, Identity, Objective, TotalVariation
 from .vgg_face import BLOCKS
 
 TUNED_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
 """Where a direction acts: with high layers alone the picture answers with speckle."""
-GUIDED_LAYERS = ("conv4_3", "conv5_3")
-"""Where guides act: lower layers would paste the guide's own face."""
+GUIDED_LAYERS = ("conv2_2", "conv3_3", "conv4_3")
+"""Where guides act: lower layers would paste the guide's own face, higher ones bring blotches."""
 GUIDED_IDENTITY = ("image", "conv1_2", "conv2_2")
-"""Where the reference is held while guides act above."""
+"""Where the reference is held while guides act."""
+DESCRIPTOR_SHARE = 0.15
+"""Weight of the descriptor's distance in the identity part: enough to stay the same person, little enough to let the attribute come."""
 
 
 class EditError(ValueError):
@@ -28,15 +30,15 @@ class EditError(ValueError):
 class Weights:
     """Loss weights."""
 
-    identity: float = 0.5
-    """Of the distance to the reference's own maps."""
+    identity: float = 1.0
+    """Of what keeps the person: the descriptor's distance, and that of low maps where guides or a mask act."""
     attribute: float = 1.0
     """Of the distance to the maps that have the attribute."""
-    pixels: float = 0.5
+    pixels: float = 1.0
     """Of the distance to the picture moved by the direction itself, which gives the change its colours (not with guides)."""
-    total_variation: float = 10.0
+    total_variation: float = 100.0
     """Of the total variation of the change: higher is smoother."""
-    chroma: float = 1.0
+    chroma: float = 30.0
     """Of the colour of the change: higher keeps the reference's colours."""
 
 
@@ -60,7 +62,7 @@ class Edit:
     """Network: a name, or the path of a converted .safetensors file."""
     size: int | None = None
     """Side of the square working picture in pixels (default: the network's own)."""
-    steps: int = 200
+    steps: int = 100
     """Steps of the descent."""
     optimizer: Literal["adam", "sgd", "lbfgs"] = "adam"
     """sgd is gradient descent with momentum, as in the paper."""
@@ -77,14 +79,24 @@ class Edit:
     """Seed of that noise."""
 
 
-def objective(weights: Weights, *, guided: bool = False, masked: bool = False) -> Objective:
-    """The objective of the command line, by tuning or by guides; `docs/settings.md` says how it was chosen."""
+def objective(weights: Weights, *, guided: bool = False, masked: bool = False, described: bool = True) -> Objective:
+    """The objective of the command line; `docs/settings.md` says how it was chosen.
+
+    Args:
+        weights: of its parts.
+        guided: the attribute comes from guides, not from a direction.
+        masked: the attribute acts inside the mask "inside", and the reference's maps are held inside the mask "outside".
+        described: the network has a descriptor for pictures of this size; otherwise its deepest maps stand in.
+    """
     inside, outside = ("inside", "outside") if masked else (None, None)
-    common = weights.total_variation * TotalVariation() + weights.chroma * Chroma()
+    identity = DESCRIPTOR_SHARE * DescriptorIdentity() if described else DESCRIPTOR_SHARE * Identity(("conv5_3",))
     if guided:
-        return weights.identity * Identity(GUIDED_IDENTITY) + weights.attribute * Attribute(GUIDED_LAYERS, inside) + common
-    attribute = weights.attribute * Attribute(TUNED_LAYERS, inside) + weights.pixels * AttributePixels(mask=inside)
-    return weights.identity * Identity(mask=outside) + attribute + common
+        identity += Identity(GUIDED_IDENTITY)
+        attribute = weights.attribute * Attribute(GUIDED_LAYERS, inside)
+    else:
+        identity = identity + Identity(GUIDED_IDENTITY, outside) if masked else identity
+        attribute = weights.attribute * Attribute(TUNED_LAYERS, inside) + weights.pixels * AttributePixels(mask=inside)
+    return weights.identity * identity + attribute + weights.total_variation * TotalVariation() + weights.chroma * Chroma()
 
 
 def check(config: Edit) -> None:

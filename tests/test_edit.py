@@ -56,7 +56,7 @@ def test_guides_give_picture_record_and_strip(files, run):
     assert set(record) == {"status", "config", "network", "inputs", "loss", "parts", "metrics", "seconds", "device", "versions"}
     assert record["status"] == "ok"
     assert record["loss"]["last"] < record["loss"]["first"]
-    assert set(record["parts"]) == {"identity", "attribute", "total_variation", "chroma"}
+    assert set(record["parts"]) == {"descriptor_identity", "identity", "attribute", "total_variation", "chroma"}
     assert record["config"]["steps"] == 5
     assert record["network"]["name"] == "tiny"
     assert [len(each["sha256"]) for each in record["inputs"]] == [64, 64]
@@ -176,4 +176,15 @@ def test_an_unwritable_folder_is_refused_before_work(files, monkeypatch):
 
 def test_defaults_of_command_and_objective_agree():
     weights = Weights()
-    assert settings.objective(weights).weights == (weights.identity, weights.attribute, weights.pixels, weights.total_variation, weights.chroma)
+    shares = (settings.DESCRIPTOR_SHARE * weights.identity, weights.attribute, weights.pixels, weights.total_variation, weights.chroma)
+    assert settings.objective(weights).weights == shares
+
+
+@pytest.mark.parametrize("guided", [True, False])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("described", [True, False])
+def test_every_objective_holds_the_person_and_brings_the_attribute(guided, masked, described):
+    terms = {type(term).__name__ for term in settings.objective(Weights(), guided=guided, masked=masked, described=described).terms}
+    assert {"Attribute", "TotalVariation", "Chroma"} <= terms
+    assert ("DescriptorIdentity" in terms) == described
+    assert ("AttributePixels" in terms) != guided

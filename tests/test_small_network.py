@@ -83,8 +83,8 @@ def test_tuning_raises_the_attribute_and_keeps_the_person(network, people):
 @pytest.mark.faces
 @pytest.mark.slow
 def test_a_guide_is_approached(network, people):
-    objective = settings.objective(settings.Weights(), guided=True)
-    problem = from_guides(network.params, objective, people[0, 0], [people[1, 0]])
+    objective = settings.objective(settings.Weights(), guided=True, masked=True)
+    problem = from_guides(network.params, objective, people[0, 0], [people[1, 0]], masks={"inside": align.face_oval(112)})
     solution = Solver(objective, 60).run(network.params, problem)
     first, last = solution.parts["attribute"]
     assert last < 0.9 * first

@@ -27,7 +27,7 @@ from facegen_jax.checkpoint import Network, load_network
 from facegen_jax.direction import load_direction
 from facegen_jax.metrics import attribute_scores
 from facegen_jax.problem import from_direction, from_guides, stack
-from facegen_jax.settings import Weights, objective
+from facegen_jax.settings import Edit, Weights, objective
 from facegen_jax.solver import Solver
 from facegen_jax.vgg_face import descriptor
 
@@ -49,7 +49,7 @@ class Config:
     """Held-out people."""
     attributes: tuple[str, ...] = SHIPPED
     strength: float = 1.0
-    steps: int = 200
+    steps: int = Edit.steps
     guides: int = 0
     """Edit by this many guides instead of by tuning."""
 
@@ -118,10 +118,11 @@ def solve(config: Config, network: Network, attribute: str, references: np.ndarr
         terms, direction = objective(Weights()), load_direction(network, attribute)
         problems = [from_direction(network.params, terms, reference, direction.maps, config.strength) for reference in references]
     else:
-        terms = objective(Weights(), guided=True)
+        terms = objective(Weights(), guided=True, masked=True)
         male = np.asarray(attribute_scores(network, references))[:, network.attributes.index("Male")] > 0
         guides = [pool.nearest(network, attribute, d, bool(man), config.guides) for d, man in zip(described, male, strict=True)]
-        problems = [from_guides(network.params, terms, reference, own) for reference, own in zip(references, guides, strict=True)]
+        masks = {"inside": align.face_oval(network.size)}
+        problems = [from_guides(network.params, terms, reference, own, masks=masks) for reference, own in zip(references, guides, strict=True)]
     solutions = run_batch(Solver(terms, config.steps), network.params, stack(problems), batch_size=8)
     return np.stack([solution.image for solution in solutions])
 
