@@ -18,7 +18,9 @@ GUIDED_LAYERS = ("conv2_2", "conv3_3", "conv4_3")
 """Where guides act: lower layers would paste the guide's own face, higher ones bring blotches."""
 GUIDED_IDENTITY = ("image", "conv1_2", "conv2_2")
 """Where the reference is held while guides act."""
-DESCRIPTOR_SHARE = 0.15
+GUIDED_SMOOTHNESS = 10.0
+"""Factor on the weight of the total variation with guides."""
+DESCRIPTOR_SHARE = 0.25
 """Weight of the descriptor's distance in the identity part: enough to stay the same person, little enough to let the attribute come."""
 
 
@@ -36,8 +38,8 @@ class Weights:
     """Of the distance to the maps that have the attribute."""
     pixels: float = 1.0
     """Of the distance to the picture moved by the direction itself, which gives the change its colours (not with guides)."""
-    total_variation: float = 100.0
-    """Of the total variation of the change: higher is smoother."""
+    total_variation: float = 30.0
+    """Of the total variation of the change: higher is smoother (with guides ten times as much)."""
     chroma: float = 30.0
     """Of the colour of the change: higher keeps the reference's colours."""
 
@@ -90,13 +92,14 @@ def objective(weights: Weights, *, guided: bool = False, masked: bool = False, d
     """
     inside, outside = ("inside", "outside") if masked else (None, None)
     identity = DESCRIPTOR_SHARE * DescriptorIdentity() if described else DESCRIPTOR_SHARE * Identity(("conv5_3",))
-    if guided:
-        identity += Identity(GUIDED_IDENTITY)
+    smoothness = weights.total_variation
+    if guided:  # guides differ from the reference everywhere, so their change must be much smoother
+        identity, smoothness = identity + Identity(GUIDED_IDENTITY), GUIDED_SMOOTHNESS * smoothness
         attribute = weights.attribute * Attribute(GUIDED_LAYERS, inside)
     else:
         identity = identity + Identity(GUIDED_IDENTITY, outside) if masked else identity
         attribute = weights.attribute * Attribute(TUNED_LAYERS, inside) + weights.pixels * AttributePixels(mask=inside)
-    return weights.identity * identity + attribute + weights.total_variation * TotalVariation() + weights.chroma * Chroma()
+    return weights.identity * identity + attribute + smoothness * TotalVariation() + weights.chroma * Chroma()
 
 
 def check(config: Edit) -> None:

@@ -29,7 +29,8 @@ class Config:
     """Edit the astronaut's portrait."""
 
     out: Path = Path("out/demo")
-    attributes: tuple[str, ...] = ("Eyeglasses", "Mustache")
+    attributes: tuple[tuple[str, float], ...] = (("Eyeglasses", 1.6), ("Senior", 1.4))
+    """Named attributes and their strengths; a clear picture for small strips wants more than the natural 1."""
 
 
 def portrait() -> Image:
@@ -46,12 +47,12 @@ def main(config: Config) -> None:
     reference = config.out / "reference.png"
     image.save(reference, portrait())
     pictures = [("reference", image.load(reference))]
-    for attribute in config.attributes:
+    for attribute, strength in config.attributes:
         out = config.out / f"{attribute.lower().replace(' ', '_')}.png"
-        settings = Edit(reference=reference, out=out, attribute=attribute, align="none")
+        settings = Edit(reference=reference, out=out, attribute=attribute, strength=strength, align="none")
         with tqdm(total=settings.steps, desc=f"{attribute:>12}", unit="step") as bar:
             outcome = edit(settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None)
-        pictures.append((attribute, outcome.solution.image))
+        pictures.append((f"{attribute} {strength:+g}", outcome.solution.image))
         print(f"{attribute:>12}: {outcome.record['metrics']}", flush=True)
     strip = config.out / "strip.png"
     image.save(strip, report.strip(pictures))
