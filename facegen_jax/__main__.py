@@ -17,6 +17,9 @@ def main() -> int:
             outcome = edit(config, progress)
     except (ValueError, OSError) as error:
         return fail(PROG, error)
+    except KeyboardInterrupt:
+        print(f"{PROG}: stopped, nothing was written", file=sys.stderr)
+        return 1
     for note in outcome.notes:
         print(f"{PROG}: {note}", file=sys.stderr)
     scores = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in outcome.scores.items() if value is not None]

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +35,10 @@ def load(path: str | os.PathLike[str]) -> Image:
     """
     path = Path(path)
     try:
-        with PIL.Image.open(path) as picture:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # the limit is ours, below
+            opened = PIL.Image.open(path)
+        with opened as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise ImageError(f"{path}: {picture.width}x{picture.height} pixels; at most {MAX_PIXELS:,} are read, make it smaller")
             picture.load()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -119,6 +119,10 @@ def check(config: Edit) -> None:
     smallest = 2 ** (len(BLOCKS) - 1)
     if config.size is not None and not smallest <= config.size <= 4096:
         raise EditError(f"--size must be from {smallest} to 4096 pixels, not {config.size}")
+    _check_outputs(config)
+
+
+def _check_outputs(config: Edit) -> None:
     inputs = [path.resolve() for path in (config.reference, *config.guides, *([config.mask] if config.mask else []))]
     outputs = [config.out, *([config.strip] if config.strip else [])]
     for path in outputs:
@@ -130,7 +134,9 @@ def check(config: Edit) -> None:
             raise EditError(f"{path}: is a folder; give a file name")
         if not path.absolute().parent.is_dir():
             raise EditError(f"{path.parent}: no such folder to write to")
-        if not os.access(path.absolute().parent, os.W_OK):
-            raise EditError(f"{path.parent}: cannot be written to")
+        try:  # permissions alone do not tell (root, full or read-only disks)
+            tempfile.TemporaryFile(dir=path.absolute().parent).close()
+        except OSError as error:
+            raise EditError(f"{path.parent}: cannot be written to ({error.strerror})") from None
     if config.strip and config.strip.resolve() == config.out.resolve():
         raise EditError("--strip and --out name the same file")

@@ -169,8 +169,11 @@ def test_control_c_keeps_the_best_picture(files):
 
 
 def test_an_unwritable_folder_is_refused_before_work(files, monkeypatch):
-    monkeypatch.setattr("os.access", lambda path, mode: False)
-    with pytest.raises(settings.EditError, match="cannot be written to"):
+    def refuse(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(settings.EditError, match=r"cannot be written to \(Read-only file system\)"):
         settings.check(Edit(files / "face.png", files / "out.png", (files / "guide.png",)))
 
 
