@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from facegen_jax import align, image, report
 from facegen_jax.edit import edit
-from facegen_jax.settings import Edit
+from facegen_jax.settings import Edit, Weights
 from facegen_jax.types import Image
 
 LANDMARKS = np.array([[255.0, 104.0], [237.0, 105.0], [195.0, 101.0], [212.0, 103.0], [224.0, 135.0]])
@@ -30,7 +30,7 @@ class Config:
 
     out: Path = Path("out/demo")
     attributes: tuple[tuple[str, float], ...] = (("Eyeglasses", 1.6), ("Senior", 1.4))
-    """Named attributes and their strengths; a clear picture for small strips wants more than the natural 1."""
+    """Named attributes and their strengths: a small strip wants more than the natural 1, and less weight on the identity."""
 
 
 def portrait() -> Image:
@@ -49,7 +49,7 @@ def main(config: Config) -> None:
     pictures = [("reference", image.load(reference))]
     for attribute, strength in config.attributes:
         out = config.out / f"{attribute.lower().replace(' ', '_')}.png"
-        settings = Edit(reference=reference, out=out, attribute=attribute, strength=strength, align="none")
+        settings = Edit(reference=reference, out=out, attribute=attribute, strength=strength, weights=Weights(identity=0.3), align="none")
         with tqdm(total=settings.steps, desc=f"{attribute:>12}", unit="step") as bar:
             outcome = edit(settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None)
         pictures.append((f"{attribute} {strength:+g}", outcome.solution.image))
