@@ -50,7 +50,7 @@ def main(config: Config) -> None:
     for attribute, strength in config.attributes:
         out = config.out / f"{attribute.lower().replace(' ', '_')}.png"
         settings = Edit(reference=reference, out=out, attribute=attribute, strength=strength, weights=Weights(identity=0.3), align="none")
-        with tqdm(total=settings.steps, desc=f"{attribute:>12}", unit="step") as bar:
+        with tqdm(total=settings.steps, desc=f"{attribute:>12}", unit="step", disable=None) as bar:
             outcome = edit(settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None)
         pictures.append((f"{attribute} {strength:+g}", outcome.solution.image))
         print(f"{attribute:>12}: {outcome.record['metrics']}", flush=True)

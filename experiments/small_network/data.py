@@ -40,11 +40,11 @@ class Faces:
     held_out: np.ndarray
 
 
-def read_labels(folder: Path, name: str) -> tuple[list[str], list[dict[str, int]], list[str]]:
-    """File names, known labels per photo under the shared names, and identities (the file name where there is none)."""
+def read_labels(folder: Path, name: str, *, raw: bool = False) -> tuple[list[str], list[dict[str, int]], list[str]]:
+    """File names, known labels per photo under the shared names, and identities; `raw` takes every 0 of LFW at its word."""
     with open(folder / name / "labels.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    read = {"lfw": _lfw_labels, "celeba": _labels, "utkface": _utkface_labels}[name]
+    read = {"lfw": _labels if raw else _lfw_labels, "celeba": _labels, "utkface": _utkface_labels}[name]
     known = [read(row) for row in rows]
     return [row["filename"] for row in rows], known, [row.get("identity") or row["filename"] for row in rows]
 
@@ -82,10 +82,10 @@ def vocabulary(faces: Path) -> list[str]:
     return sorted({name for s in SETS for known in read_labels(faces, s)[1] for name in known})
 
 
-def load(faces: Path, prepared: Path, name: str, attributes: list[str]) -> Faces:
+def load(faces: Path, prepared: Path, name: str, attributes: list[str], *, raw: bool = False) -> Faces:
     """One prepared set with its labels; the split is by a hash of the identity, so it never changes."""
     arrays = np.load(prepared / f"{name}.npz")
-    filenames, known, identities = read_labels(faces, name)
+    filenames, known, identities = read_labels(faces, name, raw=raw)
     if list(arrays["filenames"]) != filenames:
         raise ValueError(f"{prepared / name}.npz was prepared from another labels.csv; delete it and run prepare.py again")
     labels = np.array([[row.get(attribute, -1) for attribute in attributes] for row in known], np.int8)

@@ -100,8 +100,9 @@ class Pool:
         """The k most similar of the confident faces with the attribute and of the same sex."""
         column, male = network.attributes.index(attribute), network.attributes.index("Male")
         fit = (self.labels[:, column] == 1) & (self.scores[:, column] > 0)
-        if attribute != "Male":
-            fit &= (self.scores[:, male] > 0) == man
+        of_sex = fit & ((self.scores[:, male] > 0) == man)
+        if attribute != "Male" and of_sex.sum() >= k:  # no woman of the set has a mustache
+            fit = of_sex
         index = np.flatnonzero(fit)
         return [self.pictures[i] for i in index[np.argsort(-(self.descriptors[index] @ described))[:k]]]
 
