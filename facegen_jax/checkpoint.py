@@ -51,22 +51,21 @@ def load_network(source: str | os.PathLike[str] = DEFAULT) -> Network:
         CheckpointError: no such file, not a safetensors file, or tensors that do not make a VGG-Face network.
     """
     path = WEIGHTS_FOLDER / "small.safetensors" if str(source) == DEFAULT else Path(source)
-    tensors, metadata = read_safetensors(path)
+    tensors, metadata, digest = read_safetensors(path)
     params: Params = {}
     for name, tensor in tensors.items():
         layer, _, leaf = name.rpartition("/")
         params.setdefault(layer, {})[leaf] = jnp.asarray(tensor, jnp.float32)
     _check(params, path)
     attributes = tuple(json.loads(metadata.get("attributes", "[]")))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Network(params, metadata.get("network", path.stem), digest, int(metadata.get("image_size", 224)), attributes)
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Tensors and metadata of a safetensors file, or a CheckpointError that names the file and the reason."""
+def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str], str]:
+    """Tensors, metadata and SHA-256 of a safetensors file, or a CheckpointError that names the file and the reason."""
     try:
         content = path.read_bytes()
-        return safetensors.numpy.load(content), _metadata(content)
+        return safetensors.numpy.load(content), _metadata(content), hashlib.sha256(content).hexdigest()
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such network file; give {DEFAULT!r} or the path of a .safetensors file") from None
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, struct.error) as error:

@@ -34,7 +34,7 @@ def load_direction(network: Network, name: str) -> Direction:
     path = WEIGHTS_FOLDER / f"{network.name}_directions.safetensors"
     if not path.is_file():
         raise CheckpointError(f"no attribute directions for the network {network.name!r}; use --guides, or the small network")
-    tensors, metadata = read_safetensors(path)
+    tensors, metadata, _ = read_safetensors(path)
     if metadata.get("network_sha256") != network.sha256:
         raise CheckpointError(f"{path}: made for another {network.name!r} network (its hash differs); build the directions anew")
     scales: dict[str, float] = json.loads(metadata["scales"])

@@ -40,7 +40,7 @@ def edit(config: Edit, progress: Progress | None = None) -> Outcome:
     size = config.size or network.size
     reference, *guides = (_face(path, size, config.align) for path in (config.reference, *config.guides))
     pictures = [guide.image for guide in guides]
-    mask = _mask(config.mask, config.reference, reference.landmarks, size) if config.mask else None
+    mask = _mask(config.mask, reference, size) if config.mask else None
     problem, solver = build(config, network, reference.image, pictures, direction, mask)
     began = time.perf_counter()
     solver.compile(network.params, problem)
@@ -48,8 +48,7 @@ def edit(config: Edit, progress: Progress | None = None) -> Outcome:
     solution = solver.run(network.params, problem, progress)
     seconds = {"compile": round(compiled - began, 3), "run": round(time.perf_counter() - compiled, 3)}
     scores = edit_scores(network, solution.image, reference.image, direction)
-    inputs = [config.reference, *config.guides, *([config.mask] if config.mask else [])]
-    record = describe(config, inputs, network, solution, scores, seconds)
+    record = describe(config, config.inputs, network, solution, scores, seconds)
     _write(config, solution, reference.image, pictures, record)
     notes = tuple(face.note for face in (reference, *guides) if face.note)
     return Outcome(solution, reference.image, scores, record, notes)
@@ -77,6 +76,8 @@ class Face(NamedTuple):
     """A picture brought to the working size, and how it got there."""
 
     image: Image
+    shape: tuple[int, ...]
+    """Of the picture as it was."""
     landmarks: align.Landmarks | None
     note: str | None
     """A remark for the user where the face could not be aligned."""
@@ -90,19 +91,19 @@ def _face(path: Path, size: int, mode: str) -> Face:
         points = next(iter(align.detect(picture)), None)
         if points is None:
             note = f"{path}: no face was found, took the centre of the picture (--align none says it is aligned already)"
-    return Face(_square(picture, points, size), points, note)
+    return Face(_square(picture, points, size), picture.shape, points, note)
 
 
 def _square(picture: Image, points: align.Landmarks | None, size: int) -> NewImage:
     return image.resize(image.centre_square(picture), (size, size)) if points is None else align.to_template(picture, points, size)
 
 
-def _mask(path: Path, reference: Path, points: align.Landmarks | None, size: int) -> Mask:
+def _mask(path: Path, reference: Face, size: int) -> Mask:
     """The mask, moved as the reference was."""
-    mask, expected = image.load(path), image.load(reference).shape
+    mask, expected = image.load(path), reference.shape
     if mask.shape != expected:
         raise EditError(f"{path}: the mask has {mask.shape[1]}x{mask.shape[0]} pixels, the reference {expected[1]}x{expected[0]}; they must be equal")
-    return np.asarray(_square(mask, points, size)).mean(-1)
+    return np.asarray(_square(mask, reference.landmarks, size)).mean(-1)
 
 
 def _write(config: Edit, solution: Solution, reference: Image, guides: list[Image], record: dict[str, object]) -> None:

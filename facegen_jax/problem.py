@@ -59,18 +59,24 @@ def from_direction(
     Tuning is the paper's second source of attributes; the direction as mean(with) - mean(without) is that of Upchurch et al., Deep
     Feature Interpolation, arXiv:1611.05507. Layers that the direction lacks may not be read by attribute terms.
     """
-    own = extract(params, reference, [layer for layer in objective.layers if layer in direction])
+    own = extract(params, jnp.asarray(reference, jnp.float32), objective.layers)
+    tuned: Features = {}
     for layer, maps in own.items():
+        if layer not in direction:
+            continue
         if maps.shape != direction[layer].shape:
             raise ValueError(f"the direction's {layer} has shape {direction[layer].shape}, the reference's {maps.shape}; use the network's own size")
-    tuned = {layer: maps + jnp.float32(strength) * jnp.asarray(direction[layer]) for layer, maps in own.items()}
-    return from_maps(params, objective, reference, tuned, masks=masks)
+        tuned[layer] = maps + jnp.float32(strength) * jnp.asarray(direction[layer])
+    return _problem(objective, own, tuned, masks)
 
 
 def from_maps(params: Params, objective: Objective, reference: Image, attribute: Features, *, masks: dict[str, Mask] | None = None) -> Problem:
-    """The attribute is given as maps by layer; every other builder ends here."""
-    reference = jnp.asarray(reference, jnp.float32)
-    own = extract(params, reference, objective.layers)
+    """The attribute is given as maps by layer."""
+    return _problem(objective, extract(params, jnp.asarray(reference, jnp.float32), objective.layers), attribute, masks)
+
+
+def _problem(objective: Objective, own: Features, attribute: Features, masks: dict[str, Mask] | None) -> Problem:
+    """Every builder ends here: `own` are the reference's maps, the picture among them."""
     at_layers: dict[str, dict[str, Mask]] = {
         name: {layer: _resize_mask(mask, (maps.shape[0], maps.shape[1])) for layer, maps in own.items() if maps.ndim == 3}
         for name, mask in (masks or {}).items()
@@ -80,7 +86,7 @@ def from_maps(params: Params, objective: Objective, reference: Image, attribute:
         jax.eval_shape(objective, own, targets, jnp.zeros(len(objective.terms)))
     except KeyError as error:
         raise ValueError(f"a term reads {error}; the attribute has the layers {', '.join(attribute)} and the masks are {list(at_layers)}") from None
-    return Problem(reference, targets)
+    return Problem(own["image"], targets)
 
 
 def with_noise(problem: Problem, key: jax.Array, amount: float) -> Problem:

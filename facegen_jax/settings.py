@@ -16,8 +16,8 @@ TUNED_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
 """Where a direction acts: with high layers alone the picture answers with speckle."""
 GUIDED_LAYERS = ("conv2_2", "conv3_3", "conv4_3")
 """Where guides act: lower layers would paste the guide's own face, higher ones bring blotches."""
-GUIDED_IDENTITY = ("image", "conv1_2", "conv2_2")
-"""Where the reference is held while guides act."""
+HELD_LAYERS = ("image", "conv1_2", "conv2_2")
+"""Where the reference is held while guides act, and outside a mask."""
 GUIDED_SMOOTHNESS = 10.0
 """Factor on the weight of the total variation with guides."""
 DESCRIPTOR_SHARE = 0.25
@@ -80,6 +80,11 @@ class Edit:
     seed: int = 0
     """Seed of that noise."""
 
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every picture that is read."""
+        return (self.reference, *self.guides, *([self.mask] if self.mask else []))
+
 
 def objective(weights: Weights, *, guided: bool = False, masked: bool = False, described: bool = True) -> Objective:
     """The objective of the command line; `docs/settings.md` says how it was chosen.
@@ -94,10 +99,10 @@ def objective(weights: Weights, *, guided: bool = False, masked: bool = False, d
     identity = DESCRIPTOR_SHARE * DescriptorIdentity() if described else DESCRIPTOR_SHARE * Identity(("conv5_3",))
     smoothness = weights.total_variation
     if guided:  # guides differ from the reference everywhere, so their change must be much smoother
-        identity, smoothness = identity + Identity(GUIDED_IDENTITY), GUIDED_SMOOTHNESS * smoothness
+        identity, smoothness = identity + Identity(HELD_LAYERS), GUIDED_SMOOTHNESS * smoothness
         attribute = weights.attribute * Attribute(GUIDED_LAYERS, inside)
     else:
-        identity = identity + Identity(GUIDED_IDENTITY, outside) if masked else identity
+        identity = identity + Identity(HELD_LAYERS, outside) if masked else identity
         attribute = weights.attribute * Attribute(TUNED_LAYERS, inside) + weights.pixels * AttributePixels(mask=inside)
     return weights.identity * identity + attribute + smoothness * TotalVariation() + weights.chroma * Chroma()
 
@@ -123,7 +128,7 @@ def check(config: Edit) -> None:
 
 
 def _check_outputs(config: Edit) -> None:
-    inputs = [path.resolve() for path in (config.reference, *config.guides, *([config.mask] if config.mask else []))]
+    inputs = [path.resolve() for path in config.inputs]
     outputs = [config.out, *([config.strip] if config.strip else [])]
     for path in outputs:
         if path.suffix.lower() not in image.ENDINGS:

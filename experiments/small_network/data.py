@@ -93,5 +93,11 @@ def load(faces: Path, prepared: Path, name: str, attributes: list[str], *, raw: 
     return Faces(filenames, arrays["pictures"], arrays["embeddings"], labels, np.array(identities), held_out)
 
 
+def crops(pictures: np.ndarray, size: int) -> np.ndarray:
+    """The template without the margin."""
+    edge = (pictures.shape[1] - size) // 2
+    return pictures[:, edge : edge + size, edge : edge + size]
+
+
 def _fraction(text: str) -> float:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32

@@ -55,8 +55,7 @@ def training_faces(config: Config, network: Network) -> tuple[np.ndarray, np.nda
     for number, name in enumerate(("lfw", "celeba")):
         faces = data.load(config.faces, config.prepared, name, names)
         keep = ~faces.held_out
-        edge = (faces.pictures.shape[1] - network.size) // 2
-        cut = faces.pictures[keep, edge : edge + network.size, edge : edge + network.size]
+        cut = data.crops(faces.pictures[keep], network.size)
         scores = jax.jit(lambda images: attribute_scores(network, images))
         guessed = np.concatenate(
             [np.asarray(jax.nn.sigmoid(scores(_floats(cut[i : i + 256])))) for i in tqdm(range(0, len(cut), 256), f"{name}: scores")]

@@ -109,8 +109,7 @@ class Pool:
 
 def crops(network: Network, pictures: np.ndarray) -> np.ndarray:
     """The template without the margin, float32 in [0, 1]."""
-    edge = (pictures.shape[1] - network.size) // 2
-    return pictures[:, edge : edge + network.size, edge : edge + network.size].astype(np.float32) / 255
+    return data.crops(pictures, network.size).astype(np.float32) / 255
 
 
 def solve(config: Config, network: Network, attribute: str, references: np.ndarray, described: np.ndarray, pool: Pool | None) -> np.ndarray:

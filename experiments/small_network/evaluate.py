@@ -38,8 +38,7 @@ class Config:
 
 def outputs(network: Network, faces: data.Faces) -> tuple[np.ndarray, np.ndarray]:
     """Descriptors and attribute scores of the held-out faces."""
-    edge = (faces.pictures.shape[1] - network.size) // 2
-    pictures = faces.pictures[faces.held_out, edge : edge + network.size, edge : edge + network.size]
+    pictures = data.crops(faces.pictures[faces.held_out], network.size)
     both = jax.jit(lambda images: (descriptor(network.params, images), attribute_scores(network, images)))
     batches = [both(pictures[i : i + 128].astype(np.float32) / 255) for i in range(0, len(pictures), 128)]
     return np.concatenate([b[0] for b in batches]), np.concatenate([b[1] for b in batches])
