@@ -8,7 +8,7 @@ from .image import save as save_image
 from .objective import Attribute, AttributePixels, AttributeTexture, Chroma, DescriptorIdentity, Identity, Objective, Targets, Term, TotalVariation
 from .problem import Problem, from_direction, from_guides, from_maps, stack
 from .solver import Solution, Solver
-from .vgg_face import descriptor, extract
+from .vgg_face import classify, descriptor, extract
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "Targets",
     "Term",
     "TotalVariation",
+    "classify",
     "descriptor",
     "extract",
     "from_direction",

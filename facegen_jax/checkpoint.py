@@ -1,23 +1,23 @@
 """Networks as files: native safetensors load and save, shape check, hashes, the default network."""
 
-import hashlib
 import json
 import os
-import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import safetensors
-import safetensors.numpy
 
-from .image import write_atomically
+from . import tensor_file
+from .published import how_to_get
 from .types import Params
 from .vgg_face import CONVOLUTIONS, DENSE, init_params, module_of
 
-DEFAULT = "small"
+DEFAULT, VGG_FACE = "small", "vgg-face"
+FOLDER_VARIABLE = "FACEGEN_WEIGHTS"
+"""Environment variable with the folder of the converted VGG-Face."""
 _NEAR = Path(__file__).parent / "weights"
 WEIGHTS_FOLDER = _NEAR if _NEAR.is_dir() else Path(__file__).parent.parent / "weights"
 """Where the shipped files lie: inside the installed package, or at the top of a source tree."""
@@ -37,6 +37,10 @@ class Network(NamedTuple):
     """Picture side the network was trained at."""
     attributes: tuple[str, ...]
     """What the outputs of fc8 stand for, when they are attributes; else empty."""
+    classes: tuple[str, ...] = ()
+    """What they stand for, when they are people."""
+    metadata: Mapping[str, str] = {}
+    """As in the file: where it came from, its licence."""
 
 
 def load_params(source: str | os.PathLike[str] = DEFAULT) -> Params:
@@ -45,42 +49,62 @@ def load_params(source: str | os.PathLike[str] = DEFAULT) -> Params:
 
 
 def load_network(source: str | os.PathLike[str] = DEFAULT) -> Network:
-    """Read a network by name (`small`) or from a `.safetensors` file, and check every shape.
+    """Read a network by name (`small`, `vgg-face`) or from a `.safetensors` file, and check every shape.
+
+    Numbers of lower precision become float32.
 
     Raises:
         CheckpointError: no such file, not a safetensors file, or tensors that do not make a VGG-Face network.
     """
-    path = WEIGHTS_FOLDER / "small.safetensors" if str(source) == DEFAULT else Path(source)
-    tensors, metadata, digest = read_safetensors(path)
+    path = _find(str(source)) if str(source) in (DEFAULT, VGG_FACE) else Path(source)
+    tensors, metadata, digest = read_tensors(path)
     params: Params = {}
     for name, tensor in tensors.items():
         layer, _, leaf = name.rpartition("/")
-        params.setdefault(layer, {})[leaf] = jnp.asarray(tensor, jnp.float32)
+        params.setdefault(layer, {})[leaf] = jnp.array(tensor, jnp.float32)
     _check(params, path)
-    attributes = tuple(json.loads(metadata.get("attributes", "[]")))
-    return Network(params, metadata.get("network", path.stem), digest, int(metadata.get("image_size", 224)), attributes)
+    try:
+        attributes, classes = (tuple(map(str, json.loads(metadata.get(key, "[]")))) for key in ("attributes", "classes"))
+        return Network(params, metadata.get("network", path.stem), digest, int(metadata.get("image_size", 224)), attributes, classes, metadata)
+    except (ValueError, TypeError):
+        raise CheckpointError(f"{path}: its metadata are damaged; convert or download the file again") from None
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str], str]:
+def vgg_face_place() -> Path:
+    """Where a converted VGG-Face is looked for and written: `$FACEGEN_WEIGHTS`, else `weights/` if it is there, else the user's cache."""
+    name = f"{VGG_FACE}.safetensors"
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        return Path(folder) / name
+    if (WEIGHTS_FOLDER / name).exists():
+        return WEIGHTS_FOLDER / name
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facegen_jax" / name
+
+
+def _find(name: str) -> Path:
+    if name == DEFAULT:
+        return WEIGHTS_FOLDER / f"{DEFAULT}.safetensors"
+    path = vgg_face_place()
+    if not path.exists():
+        raise CheckpointError(how_to_get(str(path)))
+    return path
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str], str]:
     """Tensors, metadata and SHA-256 of a safetensors file, or a CheckpointError that names the file and the reason."""
     try:
-        content = path.read_bytes()
-        return safetensors.numpy.load(content), _metadata(content), hashlib.sha256(content).hexdigest()
+        return *tensor_file.parse(tensor_file.map_file(path)), tensor_file.digest(path)
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such network file; give {DEFAULT!r} or the path of a .safetensors file") from None
-    except (OSError, safetensors.SafetensorError, ValueError, KeyError, struct.error) as error:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from None
-
-
-def _metadata(content: bytes) -> dict[str, str]:
-    (length,) = struct.unpack_from("<Q", content)
-    return json.loads(content[8 : 8 + length]).get("__metadata__", {})
+        raise CheckpointError(f"{path}: no such network file; give {DEFAULT!r}, {VGG_FACE!r} or the path of a .safetensors file") from None
+    except (OSError, tensor_file.TensorFileError) as error:
+        raise CheckpointError(
+            f"{path}: not a readable safetensors file ({error}); other files are converted with python -m facegen_jax.convert"
+        ) from None
 
 
 def save_network(path: str | os.PathLike[str], params: Params, metadata: dict[str, str]) -> None:
     """Write parameters as safetensors (whole or not at all); metadata values are strings."""
     tensors = {f"{layer}/{leaf}": np.asarray(array) for layer, leaves in params.items() for leaf, array in leaves.items()}
-    write_atomically(Path(path), safetensors.numpy.save(tensors, {"format_version": "1", **metadata}))
+    tensor_file.write(Path(path), tensors, {"format_version": "1", **metadata})
 
 
 def _check(params: Params, path: Path) -> None:

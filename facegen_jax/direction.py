@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import safetensors.numpy
 
-from .checkpoint import WEIGHTS_FOLDER, CheckpointError, Network, read_safetensors
-from .image import write_atomically
+from . import tensor_file
+from .checkpoint import WEIGHTS_FOLDER, CheckpointError, Network, read_tensors
 from .types import Features
 
 
@@ -34,7 +33,7 @@ def load_direction(network: Network, name: str) -> Direction:
     path = WEIGHTS_FOLDER / f"{network.name}_directions.safetensors"
     if not path.is_file():
         raise CheckpointError(f"no attribute directions for the network {network.name!r}; use --guides, or the small network")
-    tensors, metadata, _ = read_safetensors(path)
+    tensors, metadata, _ = read_tensors(path)
     if metadata.get("network_sha256") != network.sha256:
         raise CheckpointError(f"{path}: made for another {network.name!r} network (its hash differs); build the directions anew")
     scales: dict[str, float] = json.loads(metadata["scales"])
@@ -64,7 +63,7 @@ def save_directions(
     notes: Mapping[str, str],
 ) -> None:
     """Write unscaled directions as float16 with what is needed to use and to judge them."""
-    tensors = {f"{name}/{layer}": np.asarray(maps, np.float16) for name, features in directions.items() for layer, maps in features.items()}
+    tensors = {f"{name}/{layer}": np.asarray(maps) for name, features in directions.items() for layer, maps in features.items()}
     metadata = {
         "format_version": "1",
         "network": network.name,
@@ -73,7 +72,7 @@ def save_directions(
         "opposites": json.dumps(dict(opposites)),
         **notes,
     }
-    write_atomically(path, safetensors.numpy.save(tensors, metadata))
+    tensor_file.write(path, tensors, metadata, "F16")
 
 
 def _plain(name: str) -> str:

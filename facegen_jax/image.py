@@ -3,7 +3,7 @@
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +79,12 @@ def save(path: str | os.PathLike[str], image: Image) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing: to a temporary neighbour, then renamed."""
+def write_atomically(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
+    """Write a whole file or nothing, all at once or in pieces: to a temporary neighbour, then renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.writelines([content] if isinstance(content, bytes) else content)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -5,13 +5,19 @@ from jaxtyping import Float
 
 from .checkpoint import Network
 from .types import AnyArray, Image, Images
-from .vgg_face import descriptor, extract
+from .vgg_face import classify, descriptor, extract
 
 
 def identity_similarity(network: Network, image: Image, reference: Image) -> float:
     """Cosine of the two faces' descriptors, in [-1, 1]; about 0 for strangers with the small network."""
     first, second = descriptor(network.params, jnp.stack([jnp.asarray(image), jnp.asarray(reference)]))
     return float(first @ second)
+
+
+def identity_probability(network: Network, image: Image, reference: Image) -> float:
+    """Probability, for the picture, of the person whom a network of classes sees most in the reference, in [0, 1]."""
+    after, before = classify(network.params, jnp.stack([jnp.asarray(image), jnp.asarray(reference)]))
+    return float(after[jnp.argmax(before)])
 
 
 def attribute_scores(network: Network, images: Images) -> Float[AnyArray, "*batch attributes"]:

@@ -17,16 +17,19 @@ from .checkpoint import Network
 from .direction import Direction
 from .solver import Solution
 from .types import Image
+from .vgg_face import MEAN_RGB
 
 PACKAGES = ("facegen_jax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
 
 def edit_scores(network: Network, result: Image, reference: Image, direction: Direction | None) -> dict[str, float | None]:
-    """`identity_similarity` and `attribute_gain`, taken at the network's own size; None where the network has no such output."""
+    """Scores taken at the network's own size; None where the network has no such output, `identity_probability` only where it has classes."""
     result, reference = (image.resize(picture, (network.size, network.size)) for picture in (result, reference))
     scores: dict[str, float | None] = {"identity_similarity": None, "attribute_gain": None}
     if "fc7" in network.params:
         scores["identity_similarity"] = metrics.identity_similarity(network, result, reference)
+    if "fc8" in network.params and not network.attributes:
+        scores["identity_probability"] = metrics.identity_probability(network, result, reference)
     if direction and direction.attribute in network.attributes:
         scores["attribute_gain"] = direction.sign * metrics.attribute_gain(network, result, reference, direction.attribute)
     return scores
@@ -42,7 +45,7 @@ def describe(
     return {
         "status": solution.status,
         "config": json.loads(json.dumps(dataclasses.asdict(config), default=str)),
-        "network": {"name": network.name, "sha256": network.sha256},
+        "network": _network(network),
         "inputs": [{"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in inputs],
         "loss": total,
         "parts": parts,
@@ -51,6 +54,12 @@ def describe(
         "device": f"{device.platform}: {device.device_kind}",
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
+
+
+def _network(network: Network) -> dict[str, object]:
+    """Which network it was, and what was done to its input: that is the same for all, the file it came from may have had another order."""
+    source = {key.removeprefix("source_"): value for key, value in network.metadata.items() if key.startswith("source_")}
+    return {"name": network.name, "sha256": network.sha256, "colour_order": "RGB", "mean_rgb": MEAN_RGB, "source": source}
 
 
 def _version(package: str) -> str:

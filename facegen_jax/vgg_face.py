@@ -122,6 +122,11 @@ def descriptor(params: Params, images: Images) -> Float[Array, "*batch numbers"]
     return hidden / jnp.sqrt(jnp.sum(jnp.square(hidden), -1, keepdims=True) + jnp.float32(1e-12))
 
 
+def classify(params: Params, images: Images) -> Float[Array, "*batch classes"]:
+    """Probabilities of the classes, the 2,622 people of VGG-Face: softmax of fc8 (attribute networks have no classes; see `metrics`)."""
+    return jax.nn.softmax(jnp.asarray(extract(params, images, ("fc8",))["fc8"]), -1)
+
+
 def check_layers(layers: Iterable[str], params: Params | None = None) -> tuple[str, ...]:
     """The names as a tuple, each once, or a ValueError that lists the valid ones."""
     layers = tuple(dict.fromkeys(layers))

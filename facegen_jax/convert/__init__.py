@@ -1,0 +1,5 @@
+"""Published VGG-Face files of any layout to one: see `conversion.convert`, and `python -m facegen_jax.convert --help`."""
+
+from .conversion import Converted, convert
+
+__all__ = ["Converted", "convert"]

@@ -1,0 +1,125 @@
+"""One conversion from file to file: open, read, bring to canonical order, check, write."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from .. import published, tensor_file
+from ..checkpoint import VGG_FACE
+from ..vgg_face import DENSE, MEAN_RGB
+from .check import check, doubts
+from .content import Content, SourceError, class_names, open_content
+from .layout import Colour, Parsed, canonical, merged
+from .source import read
+
+Precision = Literal["float32", "float16", "bfloat16"]
+CODES: dict[str, str] = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+LARGEST_HALF = 65504.0
+
+
+class Converted(NamedTuple):
+    """What was found and written."""
+
+    found: tuple[str, ...]
+    """Lines on container, hashes, colour order and contents."""
+    warnings: tuple[str, ...]
+    metadata: dict[str, str]
+
+
+def convert(
+    source: Path,
+    dest: Path,
+    expected: Mapping[str, tuple[int, ...]],
+    *,
+    dtype: Precision = "float32",
+    dense: bool = True,
+    colour: Colour | None = None,
+    names: Path | None = None,
+) -> Converted:
+    """Convert a published file to canonical safetensors; `dest` is written whole or not at all.
+
+    Args:
+        source: a file of any layout that `source.read` knows.
+        dest: a `.safetensors` file.
+        expected: shape of every tensor, see `check.published_shapes`.
+        dtype: of the numbers written.
+        dense: keep fc6 to fc8 where the file has them.
+        colour: order of conv1_1's inputs in the file, where the user knows better than the reader.
+        names: a file of class names, one a line; else those of the source are kept.
+
+    Raises:
+        SourceError: what is wrong with the source, in one line.
+    """
+    with open_content(source) as content:
+        parsed = read(content)
+        entry = published.known(content.sha256, content.md5)
+        known_colour: Colour | None = None if entry is None else "BGR" if entry.colour == "BGR" else "RGB"
+        order = colour or known_colour or parsed.colour
+        tensors = canonical(parsed, order)
+        if not dense:
+            tensors = {name: array for name, array in tensors.items() if name.split("/")[0] not in DENSE}
+        held = check(tensors, expected)
+        classes = _classes(names, content, parsed, expected["fc8/bias"][0])
+        notes = () if entry or colour else parsed.notes
+        warnings = (*notes, *_about_mean(parsed), *doubts(tensors))
+        if dtype == "float16":
+            _check_range(tensors)
+        metadata = _metadata(source, content, parsed, order, entry, classes)
+        tensor_file.write(dest, tensors, metadata, CODES[dtype], merged(tensors))
+    return Converted(_lines(content, parsed, order, entry, held), warnings, metadata)
+
+
+def _classes(names: Path | None, content: Content, parsed: Parsed, expected: int) -> tuple[str, ...]:
+    """Names of the classes, of the user's file, the tarball's or the network's own."""
+    found = content.names or parsed.classes
+    if names:
+        found = class_names(names.read_bytes())
+        if len(found) != expected:
+            raise SourceError(f"{names} has {len(found)} lines, expected the names of {expected} classes")
+    return found if len(found) == expected else ()
+
+
+def _about_mean(parsed: Parsed) -> list[str]:
+    if parsed.mean_rgb is None or np.allclose(parsed.mean_rgb, MEAN_RGB, atol=0.01):
+        return []
+    shown = ", ".join(f"{value:.2f}" for value in parsed.mean_rgb)
+    return [f"the file's own mean ({shown}) is not VGG-Face's; this package subtracts {', '.join(f'{value:.2f}' for value in MEAN_RGB)}"]
+
+
+def _check_range(tensors: Mapping[str, np.ndarray]) -> None:
+    """float16 cannot hold large numbers; those of VGG-Face are small."""
+    large = [name for name, array in tensors.items() if max(abs(float(array.max())), abs(float(array.min()))) > LARGEST_HALF]
+    if large:
+        raise SourceError(f"{', '.join(large)} holds numbers beyond {LARGEST_HALF:g}, the largest of float16; use --dtype bfloat16 or float32")
+
+
+def _metadata(
+    source: Path, content: Content, parsed: Parsed, order: Colour, entry: published.Published | None, classes: tuple[str, ...]
+) -> dict[str, str]:
+    return {
+        "format_version": "1",
+        "network": VGG_FACE,
+        "image_size": "224",
+        "mean_rgb": json.dumps(MEAN_RGB),
+        "licence": published.LICENCE,
+        "source_file": source.name,
+        "source_format": parsed.container,
+        "source_sha256": content.sha256,
+        "source_md5": content.md5,
+        "source_colour_order": order,
+        "source_known_as": entry.file if entry else "unknown",
+        **({"classes": json.dumps(classes)} if classes else {}),
+    }
+
+
+def _lines(content: Content, parsed: Parsed, order: Colour, entry: published.Published | None, held: str) -> tuple[str, ...]:
+    reversed_input = ", conv1_1's inputs were reversed to RGB" if order == "BGR" else ""
+    return (
+        f"{content.name}: {parsed.container}",
+        f"SHA-256 {content.sha256}, MD5 {content.md5}: {f'known as {entry.file}' if entry else 'unknown (see --list), which is no fault'}",
+        f"colour order {order}{reversed_input}",
+        held,
+    )

@@ -1,0 +1,62 @@
+"""Our own files: `.safetensors`, and `.npz` with the same names."""
+
+import ast
+
+import numpy as np
+
+from ..tensor_file import TensorFileError, parse
+from .content import Cursor, SourceError
+from .layout import NAMES, Parsed
+from .zipped import Zip
+
+NPY = b"\x93NUMPY"
+
+
+def is_safetensors(data: memoryview) -> bool:
+    """Whether the file begins with a header's length and a JSON object."""
+    return len(data) > 9 and 2 <= int.from_bytes(data[:8], "little") <= len(data) and data[8] == ord("{")
+
+
+def read_safetensors(data: memoryview) -> Parsed:
+    """Read a `.safetensors` file with canonical names."""
+    try:
+        tensors, _ = parse(data)
+    except TensorFileError as error:
+        raise SourceError(f"not a readable safetensors file: {error}") from None
+    return _parsed(tensors, "safetensors")
+
+
+def read_npz(files: Zip) -> Parsed:
+    """Read an `.npz` file with canonical names."""
+    return _parsed({name.removesuffix(".npy"): _npy(files.read(name), name) for name in files.names if name.endswith(".npy")}, "npz")
+
+
+def _parsed(tensors: dict[str, np.ndarray], container: str) -> Parsed:
+    layers = {
+        name: (tensors[f"{name}/kernel"], tensors[f"{name}/bias"]) for name in NAMES if f"{name}/kernel" in tensors and f"{name}/bias" in tensors
+    }
+    unknown = [name for name in tensors if name.rpartition("/")[0] not in layers]
+    if unknown:
+        raise SourceError(f"unknown tensors {', '.join(unknown[:3])}; expected names like conv1_1/kernel and conv1_1/bias")
+    return Parsed(f".{container} (canonical names)", layers, "HWIO", "RGB")
+
+
+def _npy(data: memoryview, name: str) -> np.ndarray:
+    """An array in NumPy's format; pickled objects are refused."""
+    cursor = Cursor(data)
+    magic, major, _ = cursor.unpack("<6sBB", name)
+    if magic != NPY or major not in (1, 2, 3):
+        raise SourceError(f"{name} is no array of NumPy's format 1 to 3: the file is damaged")
+    length = cursor.unpack("<H" if major == 1 else "<I", name)[0]
+    text = bytes(cursor.take(min(length, 10_000), name))
+    try:
+        header = ast.literal_eval(text.decode("latin-1"))
+        dtype, shape, fortran = np.dtype(header["descr"]), header["shape"], header["fortran_order"]
+        count = 1
+        for side in shape:
+            count *= int(side)
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
+        raise SourceError(f"{name} has a damaged header") from None
+    if dtype.kind not in "fiu" or not isinstance(shape, tuple) or len(shape) > 32 or any(side < 0 for side in shape):
+        raise SourceError(f"{name} holds {dtype} of shape {shape}, expected plain numbers")
+    return cursor.array(dtype, count, f"{name} of shape {shape}").reshape(shape, order="F" if fortran else "C")

@@ -1,0 +1,49 @@
+"""Which container a file is, by its content and never by its name, and its reader."""
+
+from . import caffe, keras, matconvnet, native, pytorch, torch7
+from .content import Content, SourceError
+from .hdf5 import is_hdf5
+from .layout import Parsed
+from .mat5 import is_mat
+from .zipped import Zip
+
+CONTAINERS = "MatConvNet .mat, Torch7 .t7, Caffe .caffemodel, Keras .h5, PyTorch .pth, .safetensors, .npz, or a tarball with one of them"
+
+
+def read(content: Content) -> Parsed:
+    """Read a network from the content of a file.
+
+    Raises:
+        SourceError: an unknown container, a damaged file, or another network than VGG-Face.
+    """
+    data = content.data
+    if bytes(data[512:520]) == b"\x89HDF\r\n\x1a\n":
+        raise SourceError("a MAT-file of version 7.3; in MATLAB, save it again with -v7")
+    if is_mat(data):
+        return matconvnet.read(data)
+    if is_hdf5(data):
+        return keras.read(data)
+    if bytes(data[:4]) == b"PK\3\4":
+        return _zipped(Zip(data))
+    if pytorch.is_legacy(data):
+        return pytorch.read_legacy(data)
+    if native.is_safetensors(data):
+        return native.read_safetensors(data)
+    if torch7.is_torch7(data):
+        return torch7.read(data)
+    if caffe.is_caffemodel(data):
+        return caffe.read(data)
+    if not any(data[: 1 << 16]):
+        raise SourceError(f"begins with zeros only: an unfinished download? Expected {CONTAINERS}")
+    raise SourceError(f"not a container that is known; expected {CONTAINERS}")
+
+
+def _zipped(files: Zip) -> Parsed:
+    if any(name.endswith("data.pkl") for name in files.names):
+        return pytorch.read_zip(files)
+    if files.names and all(name.endswith(".npy") for name in files.names):
+        return native.read_npz(files)
+    inside = next((name for name in files.names if name.endswith(".weights.h5")), None)
+    if inside:  # a .keras file
+        return keras.read(files.read(inside))
+    raise SourceError(f"a zip file without a network in it; it holds {', '.join(list(files.names)[:5]) or 'nothing'}")

@@ -1,0 +1,16 @@
+"""Writers of all published layouts of the VGG-Face weights, independent of the readers they are to test."""
+
+from . import caffe, keras, matconvnet, own, pytorch, tarball, torch7
+from .network import MEAN_RGB, Layout, class_names, random_network
+
+__all__ = ["LAYOUTS", "MEAN_RGB", "Layout", "class_names", "random_network"]
+
+LAYOUTS: tuple[Layout, ...] = (
+    *matconvnet.LAYOUTS,
+    *torch7.LAYOUTS,
+    *caffe.LAYOUTS,
+    *keras.LAYOUTS,
+    *pytorch.LAYOUTS,
+    *tarball.LAYOUTS,
+    *own.LAYOUTS,
+)
