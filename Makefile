@@ -3,13 +3,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-long lint bench clean
 
 demo: .venv/.demo
 	$(BIN)/python experiments/demo/demo.py --out out/demo
 
 test: .venv/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=facegen_jax,beartype.beartype $(ARGS)
+
+# Networks of the published size through every layout (minutes, 4 GB of memory), and 20,000 damaged files for every reader.
+test-long: .venv/.train
+	$(BIN)/python -m pytest -m long $(ARGS)
+	FACEGEN_FUZZ=20000 $(BIN)/python -m pytest --numprocesses 2 tests/test_convert_fuzz.py $(ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

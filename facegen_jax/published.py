@@ -1,6 +1,9 @@
 """The published VGG-Face files that are known: origin, size, hashes, colour order. `weights/README.md` shows the same table."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Colour = Literal["RGB", "BGR"]
+"""Order of conv1_1's inputs."""
 
 LICENCE = "CC BY-NC 4.0: VGG-Face (Parkhi, Vedaldi & Zisserman, BMVC 2015) is for non-commercial research only"
 OXFORD = "https://www.robots.ox.ac.uk/~vgg/software/vgg_face/src/"
@@ -17,8 +20,7 @@ class Published(NamedTuple):
 
     file: str
     form: str
-    colour: str
-    """Order of conv1_1's inputs."""
+    colour: Colour
     origin: str
     size: int | None = None
     sha256: str = ""

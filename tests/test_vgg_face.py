@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from facegen_jax import vgg_face
+from facegen_jax import checkpoint, metrics, vgg_face
 from facegen_jax.vgg_face import CONVOLUTIONS, DENSE, LAYERS, extract
 
 
@@ -129,6 +129,17 @@ def test_descriptor_has_unit_length_and_uses_the_embedding(params, picture, guid
     own = vgg_face.descriptor(params | {"embedding": embedding}, images)
     assert own.shape == (2, 4)
     np.testing.assert_allclose(vgg_face.descriptor(params | {"embedding": embedding}, picture), own[0], rtol=1e-4, atol=1e-6)
+
+
+def test_classify_gives_probabilities(params, picture, guide):
+    images = np.stack([picture, guide])
+    probabilities = np.asarray(vgg_face.classify(params, images))
+    logits = np.asarray(extract(params, images, ("fc8",))["fc8"], np.float64)
+    expected = np.exp(logits - logits.max(-1, keepdims=True))
+    np.testing.assert_allclose(probabilities, expected / expected.sum(-1, keepdims=True), rtol=1e-4, atol=1e-6)
+    network = checkpoint.Network(params, "tiny", "", 32, ())
+    assert metrics.identity_probability(network, picture, picture) == pytest.approx(float(probabilities[0].max()), rel=1e-4)
+    assert metrics.identity_probability(network, guide, picture) == pytest.approx(float(probabilities[1, probabilities[0].argmax()]), rel=1e-4)
 
 
 def test_mean_is_subtracted_red_first(params):

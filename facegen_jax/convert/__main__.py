@@ -10,7 +10,6 @@ import tyro
 from .. import image, published
 from ..checkpoint import vgg_face_place
 from ..command import fail, parse
-from .check import published_shapes
 from .conversion import Precision, convert
 from .verify import verify
 
@@ -66,10 +65,8 @@ def _convert(config: Convert, source: Path, dest: Path) -> int:
         image.load(config.verify)
     if config.dest and not dest.absolute().parent.is_dir():
         raise ValueError(f"{dest.parent}: no such folder to write to")
-    if not config.dest:
-        dest.parent.mkdir(parents=True, exist_ok=True)
     colour = None if config.colour == "auto" else config.colour
-    converted = convert(source, dest, published_shapes(), dtype=config.dtype, dense=config.fc, colour=colour, names=config.names)
+    converted = convert(source, dest, dtype=config.dtype, dense=config.fc, colour=colour, names=config.names)
     for line in converted.found:
         print(line)
     for line in converted.warnings:

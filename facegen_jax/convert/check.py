@@ -16,9 +16,9 @@ from .layout import NAMES, merged
 COUNTS = {26: "convolutions only", 30: "without fc8", 32: "complete"}
 
 
-def published_shapes() -> dict[str, tuple[int, ...]]:
-    """Shape of each tensor by name, for VGG-Face as published."""
-    params = jax.eval_shape(lambda key: init_params(key, VGGFace(), 224), jax.random.key(0))
+def shapes_of(module: VGGFace, size: int) -> dict[str, tuple[int, ...]]:
+    """Shape of each tensor by name."""
+    params = jax.eval_shape(lambda key: init_params(key, module, size), jax.random.key(0))
     return {f"{name}/{leaf}": tuple(params[name][leaf].shape) for name in NAMES for leaf in ("kernel", "bias")}
 
 
@@ -32,8 +32,8 @@ def check(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, .
     for name, shape in shapes.items():
         if shape != expected[name]:
             raise SourceError(f"{name} has shape {shape}, VGG-Face has {expected[name]}: another network")
-    if len(shapes) not in COUNTS:
-        held = [name for name in DENSE if f"{name}/kernel" in shapes]
+    held = [name for name in DENSE if f"{name}/kernel" in shapes]
+    if len(shapes) not in COUNTS or tuple(held) != DENSE[: len(held)]:
         raise SourceError(f"{len(shapes)} tensors, with {', '.join(held)} of the dense layers; expected {', '.join(map(str, COUNTS))} tensors")
     for name, array in tensors.items():
         _check_numbers(name, array, shapes[name])
@@ -43,7 +43,8 @@ def check(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, .
 def _check_numbers(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     zeros = 0
     for block in blocks(array.transpose(np.argsort([-abs(step) for step in array.strides], kind="stable"))):  # as it lies in memory: faster
-        numbers = block.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = block.astype(np.float32, copy=False)
         if not np.isfinite(numbers).all():
             raise SourceError(f"{name} of shape {shape} holds numbers that are not finite (as float32)")
         zeros += numbers.size - np.count_nonzero(numbers)
@@ -51,6 +52,7 @@ def _check_numbers(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None
         raise SourceError(f"{name} of shape {shape} is zero in {zeros} of {array.size} places: an unfinished download?")
 
 
+@np.errstate(all="ignore")  # numbers too large to square raise no doubts
 def doubts(tensors: Mapping[str, np.ndarray]) -> list[str]:
     """Signs of a wrong order of axes or colours, in words; none for random networks and, as far as known, for right ones.
 

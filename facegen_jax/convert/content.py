@@ -1,15 +1,14 @@
 """The bytes of a file that nobody vouches for: mapped or unpacked within bounds, and read through a cursor that never leaves them."""
 
-import contextlib
 import hashlib
 import mmap
 import os
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -25,6 +24,10 @@ _BLOCK = 1 << 20
 
 class SourceError(ValueError):
     """A file that is not the network it should be; the message says what was expected, what came, and what to do."""
+
+    def __init__(self, message: str):
+        """Names in the message may come from the file: whatever could break the line is left out."""
+        super().__init__("".join(letter if letter.isprintable() else "?" for letter in message[:600]))
 
 
 class Content(NamedTuple):
@@ -67,9 +70,11 @@ class Cursor:
         return Cursor(self.data, position)
 
 
-@contextlib.contextmanager
-def open_content(path: Path) -> Iterator[Content]:
-    """Map a file, or unpack the network of a tarball into memory, with its hashes."""
+def open_content(path: Path) -> Content:
+    """Map a file, or unpack the network of a tarball into memory, with its hashes.
+
+    The mapping is never closed by hand, for arrays may still look at it: it goes with the last of them.
+    """
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
@@ -77,11 +82,8 @@ def open_content(path: Path) -> Iterator[Content]:
             sha256, md5 = _hashes(file)
             if _is_tarball(file):
                 data, name, names = _from_tarball(file)
-                yield Content(data, f"{path.name}: {name}", sha256, md5, names)
-            else:
-                # Never unmapped by hand: arrays may still look at it. It goes with the last of them.
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                yield Content(memoryview(mapped), path.name, sha256, md5, ())
+                return Content(data, f"{path.name}: {name}", sha256, md5, names)
+            return Content(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), path.name, sha256, md5, ())
     except FileNotFoundError:
         raise SourceError("no such file") from None
     except IsADirectoryError:
@@ -151,7 +153,7 @@ def _from_tarball(file: BinaryIO) -> tuple[memoryview, str, tuple[str, ...]]:
                     names = class_names(content.read())
                 elif member.name.endswith(MEMBER_ENDINGS) and member.size > len(data):
                     name, data = member.name, _room(member.size)
-                    _fill(data, content, name)
+                    _fill(data, content.read, name)
     except (tarfile.TarError, zlib.error, EOFError, OSError, UnicodeError, OverflowError) as error:
         raise SourceError(f"not a readable tarball ({error})") from None
     if not name:
@@ -164,10 +166,10 @@ def _room(size: int) -> memoryview:
     return memoryview(mmap.mmap(-1, size, access=mmap.ACCESS_COPY)) if size else memoryview(bytearray())
 
 
-def _fill(room: memoryview, content: IO[bytes], name: str) -> None:
+def _fill(room: memoryview, read: Callable[[int], bytes], name: str) -> None:
     filled = 0
     while filled < len(room):
-        block = content.read(min(_BLOCK, len(room) - filled))
+        block = read(min(_BLOCK, len(room) - filled))
         if not block:
             raise SourceError(f"{name} ends after {filled} of {len(room)} bytes: the tarball is cut short")
         room[filled : filled + len(block)] = block

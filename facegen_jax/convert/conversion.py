@@ -9,10 +9,11 @@ import numpy as np
 
 from .. import published, tensor_file
 from ..checkpoint import VGG_FACE
-from ..vgg_face import DENSE, MEAN_RGB
-from .check import check, doubts
+from ..published import Colour
+from ..vgg_face import DENSE, MEAN_RGB, VGGFace
+from .check import check, doubts, shapes_of
 from .content import Content, SourceError, class_names, open_content
-from .layout import Colour, Parsed, canonical, merged
+from .layout import Parsed, canonical, merged
 from .source import read
 
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -32,7 +33,7 @@ class Converted(NamedTuple):
 def convert(
     source: Path,
     dest: Path,
-    expected: Mapping[str, tuple[int, ...]],
+    expected: Mapping[str, tuple[int, ...]] | None = None,
     *,
     dtype: Precision = "float32",
     dense: bool = True,
@@ -44,7 +45,7 @@ def convert(
     Args:
         source: a file of any layout that `source.read` knows.
         dest: a `.safetensors` file.
-        expected: shape of every tensor, see `check.published_shapes`.
+        expected: shape of every tensor, as from `check.shapes_of`; those of VGG-Face by default.
         dtype: of the numbers written.
         dense: keep fc6 to fc8 where the file has them.
         colour: order of conv1_1's inputs in the file, where the user knows better than the reader.
@@ -53,22 +54,23 @@ def convert(
     Raises:
         SourceError: what is wrong with the source, in one line.
     """
-    with open_content(source) as content:
-        parsed = read(content)
-        entry = published.known(content.sha256, content.md5)
-        known_colour: Colour | None = None if entry is None else "BGR" if entry.colour == "BGR" else "RGB"
-        order = colour or known_colour or parsed.colour
-        tensors = canonical(parsed, order)
-        if not dense:
-            tensors = {name: array for name, array in tensors.items() if name.split("/")[0] not in DENSE}
-        held = check(tensors, expected)
-        classes = _classes(names, content, parsed, expected["fc8/bias"][0])
-        notes = () if entry or colour else parsed.notes
-        warnings = (*notes, *_about_mean(parsed), *doubts(tensors))
-        if dtype == "float16":
-            _check_range(tensors)
-        metadata = _metadata(source, content, parsed, order, entry, classes)
-        tensor_file.write(dest, tensors, metadata, CODES[dtype], merged(tensors))
+    expected = expected or shapes_of(VGGFace(), 224)
+    content = open_content(source)
+    parsed = read(content)
+    entry = published.known(content.sha256, content.md5)
+    order = colour or (entry.colour if entry else parsed.colour)
+    tensors = canonical(parsed, order)
+    if not dense:
+        tensors = {name: array for name, array in tensors.items() if name.split("/")[0] not in DENSE}
+    held = check(tensors, expected)
+    classes = _classes(names, content, parsed, expected["fc8/bias"][0])
+    notes = () if entry or colour else parsed.notes
+    warnings = (*notes, *_about_mean(parsed), *doubts(tensors))
+    if dtype == "float16":
+        _check_range(tensors)
+    metadata = _metadata(source, content, parsed, order, entry, classes)
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    tensor_file.write(dest, tensors, metadata, CODES[dtype], merged(tensors))
     return Converted(_lines(content, parsed, order, entry, held), warnings, metadata)
 
 

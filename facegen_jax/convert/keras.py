@@ -4,9 +4,10 @@ import re
 
 import numpy as np
 
+from ..published import Colour
 from .content import SourceError
 from .hdf5 import Group, read_hdf5
-from .layout import NAMES, Colour, Parsed, by_position
+from .layout import NAMES, Parsed, by_position
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -18,23 +19,22 @@ def read(data: memoryview) -> Parsed:
     flat = _flat(root)
     if flat:
         return Parsed("flat .h5 (PyTorch's axes)", flat, "OIHW", "BGR")
-    if _group(root, "layers"):
-        pairs = [pair for name, group in _ordered(_group(root, "layers")) if (pair := _keras3(name, group))]
-        return Parsed("Keras 3 .weights.h5", by_position(pairs), "HWIO", _colour_by_order(pairs), notes=(BY_ORDER,))
+    if held := _group(root, "layers"):
+        return _by_order("Keras 3 .weights.h5", [pair for _, group in _ordered(held) if (pair := _keras3(group))])
     found = {name: pair for name, group in _ordered(root) if (pair := _keras2(name, group))}
     if not found:
         raise SourceError("an HDF5 file without layers of Keras: expected groups with kernel:0 and bias:0 in them")
     if set(found) <= set(NAMES):
         return Parsed("Keras .h5 (by name)", found, "HWIO", "BGR")
-    return Parsed("Keras .h5 (by order)", by_position(list(found.values())), "HWIO", _colour_by_order(list(found.values())), notes=(BY_ORDER,))
+    return _by_order("Keras .h5 (by order)", list(found.values()))
 
 
-BY_ORDER = "layers carry no names of VGG-Face and were taken in order"
-
-
-def _colour_by_order(pairs: list[Pair]) -> Colour:
-    """deepface's file was made from MatConvNet's (RGB) and keeps fc6 as a convolution; files with dense layers came from Caffe's (BGR)."""
-    return "BGR" if len(pairs) > 13 and pairs[13][0].ndim == 2 else "RGB"
+def _by_order(container: str, pairs: list[Pair]) -> Parsed:
+    """deepface's file was made from MatConvNet's (RGB) and keeps fc6 as a convolution; files with dense layers come from Caffe's (BGR)."""
+    layers = by_position(pairs)
+    colour: Colour = "BGR" if "fc6" in layers and layers["fc6"][0].ndim == 2 else "RGB"
+    note = f"layers carry no names of VGG-Face: taken in order, and as {colour} by what is known of such files (--verify to see, --colour to change)"
+    return Parsed(container, layers, "HWIO", colour, notes=(note,))
 
 
 def _group(group: Group, name: str) -> Group | None:
@@ -47,10 +47,8 @@ def _flat(root: Group) -> dict[str, Pair]:
     return {name: (arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in NAMES if f"{name}.weight" in arrays and f"{name}.bias" in arrays}
 
 
-def _ordered(group: Group | None) -> list[tuple[str, Group]]:
+def _ordered(group: Group) -> list[tuple[str, Group]]:
     """Groups in the order of `layer_names`; where it is missing, by their numbers (conv2d, conv2d_1, ..., conv2d_10; dense after them)."""
-    if group is None:
-        return []
     names = group.texts.get("layer_names") or sorted(group.members, key=lambda name: [int(part) if part.isdigit() else part for part in _parts(name)])
     groups = [(name, _group(group, name.split("/")[0])) for name in dict.fromkeys(names)]
     return [(name, found) for name, found in groups if found]
@@ -75,7 +73,7 @@ def _keras2(name: str, group: Group) -> Pair | None:
     return None
 
 
-def _keras3(name: str, group: Group) -> Pair | None:
+def _keras3(group: Group) -> Pair | None:
     """Kernel and bias at layers/LAYER/vars/0 and 1."""
     held = _group(group, "vars")
     kernel, bias = (held.members.get(number) for number in "01") if held else (None, None)

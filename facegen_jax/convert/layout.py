@@ -10,12 +10,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from ..published import Colour
 from ..vgg_face import CONVOLUTIONS, DENSE
 from .content import SourceError
 
 NAMES = (*CONVOLUTIONS, *DENSE)
 Axes = Literal["HWIO", "OIHW"]
-Colour = Literal["RGB", "BGR"]
 
 
 class Parsed(NamedTuple):
@@ -91,9 +91,10 @@ def _first_dense(kernel: np.ndarray, channels: int, axes: Axes) -> np.ndarray:
         if side * side * channels != inputs:
             raise SourceError(f"fc6/kernel has shape {kernel.shape}, expected {channels} channels times a square number of places")
         kernel = kernel.reshape((side, side, channels, outputs) if axes == "HWIO" else (outputs, channels, side, side))
-    if kernel.ndim != 4:
-        raise SourceError(f"fc6/kernel has shape {kernel.shape}, expected two or four axes")
-    return kernel if axes == "HWIO" else kernel.transpose(2, 3, 1, 0)
+    placed = kernel.transpose(2, 3, 1, 0) if axes == "OIHW" and kernel.ndim == 4 else kernel
+    if placed.ndim != 4 or placed.shape[0] != placed.shape[1] or placed.shape[2] != channels:
+        raise SourceError(f"fc6/kernel has shape {kernel.shape}, expected axes {axes} with a square of places and {channels} input channels")
+    return placed
 
 
 def _dense(name: str, kernel: np.ndarray, axes: Axes) -> np.ndarray:

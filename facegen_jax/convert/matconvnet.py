@@ -42,6 +42,11 @@ def _rows(value: Any) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)]
 
 
+def _name(row: dict[str, Any]) -> str:
+    name = row.get("name")
+    return name if isinstance(name, str) else ""
+
+
 def _arrays(value: Any) -> list[np.ndarray]:
     values = value if isinstance(value, list) else [value]
     return [array for array in values if isinstance(array, np.ndarray) and array.size]
@@ -53,19 +58,21 @@ def _of_chain(net: dict[str, Any]) -> dict[str, Pair]:
     for number, layer in enumerate(_rows(net["layers"])):
         arrays = _arrays(layer.get("weights")) or [*_arrays(layer.get("filters")), *_arrays(layer.get("biases"))]
         if len(arrays) == 2:
-            found[str(layer.get("name") or number)] = (arrays[0], arrays[1])
+            found[_name(layer) or str(number)] = (arrays[0], arrays[1])
     return found
 
 
 def _of_graph(net: dict[str, Any]) -> dict[str, Pair]:
     """DagNN: layers name their parameters, which lie in a list of their own."""
-    values = {str(row.get("name")): row.get("value") for row in _rows(net["params"])}
+    values = {_name(row): row.get("value") for row in _rows(net["params"])}
     found: dict[str, Pair] = {}
     for number, layer in enumerate(_rows(net["layers"])):
         names = layer.get("params")
-        arrays = [array for name in (names if isinstance(names, list) else [names]) for array in _arrays(values.get(str(name)))]
+        arrays = [
+            array for name in (names if isinstance(names, list) else [names]) for array in _arrays(values.get(name if isinstance(name, str) else ""))
+        ]
         if len(arrays) == 2:
-            found[str(layer.get("name") or number)] = (arrays[0], arrays[1])
+            found[_name(layer) or str(number)] = (arrays[0], arrays[1])
     return found
 
 

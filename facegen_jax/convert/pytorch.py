@@ -12,7 +12,7 @@ import ml_dtypes
 import numpy as np
 
 from .content import Cursor, SourceError
-from .layout import NAMES, Colour, Parsed, by_position
+from .layout import NAMES, Parsed, by_position
 from .pickled import HEAD_TOO_LONG, MAX_HEAD, Call, read_pickle
 from .torch7 import strided
 from .zipped import Zip
@@ -142,8 +142,7 @@ def _numbered(tensors: dict[str, np.ndarray], container: str) -> Parsed:
     if not pairs:
         raise SourceError(f"a state dict of another network; its keys begin {', '.join(list(tensors)[:4]) or 'nowhere (it is empty)'}")
     layers = by_position([_pair(pairs[place]) for place in sorted(pairs) if len(pairs[place]) == 2])
-    colour: Colour = "BGR"
-    return Parsed(f"PyTorch state dict ({container}, torchvision numbers)", layers, "OIHW", colour)
+    return Parsed(f"PyTorch state dict ({container}, torchvision numbers)", layers, "OIHW", "BGR")
 
 
 def _pair(pair: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

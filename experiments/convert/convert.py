@@ -1,0 +1,86 @@
+"""How long a full-size file takes to convert, and how much memory.
+
+    python experiments/convert/convert.py --work out/convert
+
+Writes one random network of the published size in each layout (with the writers of the tests), converts it with the command line, and
+prints seconds (the whole process), peak resident memory (which counts what Python and JAX take by themselves, printed first, and the
+mapped file), and its ratio to the file's size. Files are removed as it goes; 1.2 GB of disk are needed.
+"""
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+from published_files import LAYOUTS, random_network
+
+
+@dataclass
+class Config:
+    """Measure conversions at full size."""
+
+    work: Path
+    """Folder for the files."""
+    out: Path = Path(__file__).parent / "results.json"
+    layouts: tuple[str, ...] = (
+        "matconvnet-vlfeat",
+        "matconvnet-vlfeat-compressed",
+        "torch7-unfolded",
+        "caffe-v1",
+        "keras-rcmalli",
+        "keras-deepface",
+        "hdf5-flat",
+        "pytorch-dag",
+        "pytorch-dag-legacy",
+        "tarball-matconvnet",
+        "tarball-torch",
+        "tarball-caffe",
+        "own-safetensors",
+        "own-npz-compressed",
+    )
+
+
+def measured(*command: str) -> tuple[float, float]:
+    """Seconds and peak megabytes of a process that must succeed."""
+    began = time.perf_counter()
+    process = os.posix_spawn(
+        sys.executable, [sys.executable, *command], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    )
+    _, status, usage = os.wait4(process, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return time.perf_counter() - began, usage.ru_maxrss * 1024 / 1e6
+
+
+def main(config: Config) -> None:
+    config.work.mkdir(parents=True, exist_ok=True)
+    seconds, base = measured("-c", "import facegen_jax.convert.__main__")
+    print(f"imports alone: {seconds:.1f} s, {base:.0f} MB")
+    rows: dict[str, dict[str, float]] = {"imports alone": {"seconds": round(seconds, 1), "megabytes": round(base)}}
+    network = random_network(np.random.default_rng(0))
+    dest = config.work / "out.safetensors"
+    for layout in (layout for layout in LAYOUTS if layout.name in config.layouts):
+        source = config.work / layout.filename
+        layout.write(source, network)
+        size = source.stat().st_size / 1e6
+        seconds, memory = measured("-m", "facegen_jax.convert", str(source), str(dest))
+        rows[layout.name] = {
+            "file_megabytes": round(size),
+            "seconds": round(seconds, 1),
+            "megabytes": round(memory),
+            "ratio": round(memory / size, 2),
+        }
+        print(f"{layout.name:30} {size:6.0f} MB {seconds:6.1f} s {memory:6.0f} MB  {memory / size:.2f} times the file", flush=True)
+        source.unlink()
+        dest.unlink()
+    config.out.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,488 @@
+"""Conversion: every layout gives the same parameters, traps are caught, and what is wrong is named."""
+
+import io
+import json
+import pickle
+import re
+import tarfile
+import zipfile
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors
+import safetensors.numpy
+from published_files import LAYOUTS, Layout, class_names, random_network
+
+import facegen_jax as fg
+from facegen_jax import checkpoint, image, published, vgg_face
+from facegen_jax.convert import __main__ as command
+from facegen_jax.convert import check, conversion, convert, layout
+from facegen_jax.convert.content import SourceError
+
+WIDTHS, DENSE, GRID = (4, 6, 8, 8, 10), (12, 10, 7), 2
+SHAPES = check.shapes_of(vgg_face.VGGFace(WIDTHS, DENSE), 32 * GRID)
+REFUSED = {"keras-rcmalli-latest": "an HDF5 group of the dense kind", "keras-rcmalli-notop-gzip": "in chunks or compressed"}
+"""Layouts that no published file has; the message says what to do."""
+CONVERTIBLE = [each for each in LAYOUTS if each.name not in REFUSED]
+
+
+@pytest.fixture(scope="session")
+def network() -> dict[str, np.ndarray]:
+    return random_network(np.random.default_rng(0), WIDTHS, DENSE, GRID)
+
+
+@pytest.fixture
+def write(tmp_path, network):
+    def write(name: str, network=network):
+        made = by_name(name)
+        for module in made.needs:
+            pytest.importorskip(module)
+        made.write(tmp_path / made.filename, network)
+        return tmp_path / made.filename
+
+    return write
+
+
+def by_name(name: str) -> Layout:
+    return next(each for each in LAYOUTS if each.name == name)
+
+
+def read_back(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """With the safetensors library, not with our own reader."""
+    with safetensors.safe_open(path, "np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118 (not a dict)
+
+
+@pytest.mark.parametrize("made", CONVERTIBLE, ids=lambda made: made.name)
+def test_every_layout_gives_the_same_parameters(made, write, network, tmp_path):
+    dest = tmp_path / "out.safetensors"
+    flat_bgr = made.name.startswith("pytorch-flat-bgr")  # nothing in the file tells: the user does, or its hash
+    converted = convert(write(made.name), dest, SHAPES, colour="BGR" if flat_bgr else None)
+    tensors, metadata = read_back(dest)
+    assert list(tensors) == sorted(name for name in network if made.dense or name.startswith("conv"))
+    for name, tensor in tensors.items():
+        assert tensor.dtype == np.float32
+        if made.exact:
+            np.testing.assert_array_equal(tensor, network[name], name)
+        else:
+            np.testing.assert_allclose(tensor, network[name], rtol=2**-8, atol=1e-6)
+    assert metadata["source_colour_order"] == made.colour
+    assert {"format_version", "network", "source_format", "source_sha256", "mean_rgb", "licence"} <= set(metadata)
+    assert made.colour in converted.found[2]
+    loaded = checkpoint.load_network(dest)
+    assert (loaded.name, loaded.size) == ("vgg-face", 224)
+
+
+def test_a_keras_archive_is_opened(write, network, tmp_path):
+    source = write("keras3-conv")
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        archive.write(source, "model.weights.h5")
+        archive.writestr("metadata.json", "{}")
+    convert(tmp_path / "model.keras", tmp_path / "out.safetensors", SHAPES)
+    np.testing.assert_array_equal(read_back(tmp_path / "out.safetensors")[0]["fc6/kernel"], network["fc6/kernel"])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_forms_that_no_published_file_has_are_refused_with_a_remedy(name, write, tmp_path):
+    with pytest.raises(SourceError, match=f"{REFUSED[name]}.*h5py"):
+        convert(write(name), tmp_path / "out.safetensors", SHAPES)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("made", [each for each in LAYOUTS if each.name.startswith(("matconvnet", "tarball"))], ids=lambda made: made.name)
+def test_class_names_come_along(made, write, network, tmp_path):
+    convert(write(made.name), tmp_path / "out.safetensors", SHAPES)
+    assert list(checkpoint.load_network(tmp_path / "out.safetensors").classes) == class_names(network)
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [("float16", 2**-10), ("bfloat16", 2**-7)])
+def test_lower_precision_is_smaller_and_close(dtype, digits, write, network, tmp_path):
+    source = write("caffe-v1")
+    convert(source, tmp_path / "out.safetensors", SHAPES, dtype=dtype)
+    params = fg.load_params(tmp_path / "out.safetensors")
+    assert (tmp_path / "out.safetensors").stat().st_size < 0.7 * source.stat().st_size
+    for name, expected in network.items():
+        one, leaf = name.split("/")
+        assert params[one][leaf].dtype == jnp.float32
+        np.testing.assert_allclose(params[one][leaf], expected, rtol=digits, atol=1e-6)
+
+
+def test_without_dense_layers(write, tmp_path):
+    convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES, dense=False)
+    assert len(read_back(tmp_path / "out.safetensors")[0]) == 26
+
+
+# The traps: colour order, mean and flatten order, against the release's own pipeline written out in NumPy and SciPy.
+
+
+def caffe_first_layer(network, picture):
+    """conv1_1 as Caffe runs it: blue, green, red; 0-255 less the mean in that order; OIHW kernels."""
+    signal = pytest.importorskip("scipy.signal")
+    blue_first = 255 * picture[..., ::-1] - np.array([93.59396362304688, 104.76238250732422, 129.186279296875])
+    planes = np.pad(blue_first.transpose(2, 0, 1), ((0, 0), (1, 1), (1, 1)))
+    kernels = network["conv1_1/kernel"][:, :, ::-1].transpose(3, 2, 0, 1)  # what the file holds
+    maps = [signal.correlate(planes, kernel, "valid")[0] + bias for kernel, bias in zip(kernels, network["conv1_1/bias"], strict=True)]
+    return np.maximum(np.stack(maps, -1), 0)
+
+
+def first_layer_error(write, network, picture, tmp_path) -> float:
+    convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES)
+    maps = np.asarray(fg.extract(fg.load_params(tmp_path / "out.safetensors"), picture, ("conv1_1",))["conv1_1"])
+    expected = caffe_first_layer(network, picture)
+    return float(np.abs(maps - expected).max() / np.abs(expected).max())
+
+
+def test_colours_and_mean_are_those_of_the_release(write, network, picture, tmp_path, monkeypatch):
+    assert first_layer_error(write, network, picture, tmp_path) < 1e-5
+    with monkeypatch.context() as trap:
+        trap.setattr(vgg_face, "MEAN_RGB", vgg_face.MEAN_RGB[::-1])
+        assert first_layer_error(write, network, picture, tmp_path) > 1e-2
+    with monkeypatch.context() as trap:
+        trap.setattr(conversion, "canonical", lambda parsed, _: layout.canonical(parsed, "RGB"))
+        assert first_layer_error(write, network, picture, tmp_path) > 1e-2
+
+
+def fc6_error(write, network, picture, tmp_path) -> float:
+    """fc6 as Caffe runs it: weights (output, input), the maps flattened channels first."""
+    convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES)
+    large = np.kron(picture, np.ones((2, 2, 1), np.float32))
+    features = fg.extract(fg.load_params(tmp_path / "out.safetensors"), large, ("conv5_3", "fc6"))
+    pooled = np.asarray(features["conv5_3"]).reshape(GRID, 2, GRID, 2, -1).max((1, 3)).transpose(2, 0, 1).ravel()
+    in_file = network["fc6/kernel"].reshape(GRID, GRID, WIDTHS[-1], -1).transpose(3, 2, 0, 1).reshape(DENSE[0], -1)
+    expected = np.maximum(in_file @ pooled + network["fc6/bias"], 0)
+    return float(np.abs(np.asarray(features["fc6"]) - expected).max() / np.abs(expected).max())
+
+
+def test_flatten_order_is_that_of_the_release(write, network, picture, tmp_path, monkeypatch):
+    assert fc6_error(write, network, picture, tmp_path) < 1e-5
+    with monkeypatch.context() as trap:
+        trap.setattr(layout, "_first_dense", lambda kernel, channels, axes: kernel.T.reshape(GRID, GRID, channels, -1))
+        assert fc6_error(write, network, picture, tmp_path) > 1e-2
+
+
+# Statistics on a trained network: the one that ships.
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, np.ndarray]:
+    params = fg.load_params()
+    tensors = {f"{name}/{leaf}": np.asarray(params[name][leaf]) for name in layout.NAMES for leaf in ("kernel", "bias")}
+    return tensors | {"fc6/kernel": tensors["fc6/kernel"].reshape(3, 3, 128, -1)}
+
+
+def test_no_doubts_about_a_trained_network_nor_about_a_random_one(trained, network):
+    assert check.doubts(trained) == []
+    assert check.doubts(network | {"fc6/kernel": network["fc6/kernel"].reshape(GRID, GRID, WIDTHS[-1], -1)}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "message"),
+    [
+        ("conv1_1", lambda kernel: kernel[:, :, ::-1], "conv1_1: red and blue look exchanged"),
+        ("conv3_2", lambda kernel: kernel.swapaxes(2, 3), "conv3_2: inputs and outputs"),
+        ("conv5_3", lambda kernel: kernel.swapaxes(2, 3), "conv5_3: inputs and outputs"),
+        ("fc6", lambda kernel: np.ascontiguousarray(kernel.transpose(2, 0, 1, 3)).reshape(kernel.shape), "fc6: its inputs look"),
+        ("fc6", lambda kernel: kernel.reshape(128, 3, 3, -1).transpose(1, 2, 0, 3), "fc6: its inputs look"),
+    ],
+)
+def test_wrong_orders_raise_doubts(trained, name, wrong, message):
+    doubts = check.doubts(trained | {f"{name}/kernel": wrong(trained[f"{name}/kernel"])})
+    assert [doubt for doubt in doubts if doubt.startswith(message)]
+
+
+# What is wrong is named, and nothing is left behind.
+
+
+def change(name, **changes):
+    return lambda network: network | {name: changes["to"](network[name])}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (change("conv3_2/kernel", to=lambda k: k[..., :-1]), r"conv3_2/bias has shape \(8,\), expected \(7,\)"),
+        (change("conv1_1/kernel", to=lambda k: k[:, :, :2]), r"conv1_1/kernel has shape \(3, 3, 2, 4\), VGG-Face has \(3, 3, 3, 4\)"),
+        (change("fc6/kernel", to=lambda k: k[:-1]), r"fc6/kernel has shape \(39, 12\), expected 10 channels times a square"),
+        (change("fc8/kernel", to=lambda k: k[1:]), r"fc8/kernel has shape \(9, 7\), VGG-Face has \(10, 7\)"),
+        (
+            change("conv2_2/kernel", to=lambda k: np.where(k == k.max(), np.inf, k)),
+            r"conv2_2/kernel of shape \(3, 3, 6, 6\) holds numbers that are not",
+        ),
+        (change("fc7/bias", to=lambda b: b * np.nan), r"fc7/bias of shape \(10,\) holds numbers that are not finite"),
+        (change("conv4_3/kernel", to=lambda k: k * 0), r"conv4_3/kernel of shape \(3, 3, 8, 8\) is zero in 576 of 576 places"),
+        (lambda network: {name: value for name, value in network.items() if not name.startswith("conv4_2")}, "no weights for conv4_2"),
+        (lambda network: {name: value for name, value in network.items() if not name.startswith("fc7")}, "30 tensors, with fc6, fc8 of the dense"),
+    ],
+)
+def test_wrong_networks_name_the_tensor(damage, message, network, tmp_path):
+    source, dest = tmp_path / "a.safetensors", tmp_path / "out.safetensors"
+    source.write_bytes(safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in damage(network).items()}))
+    with pytest.raises(SourceError, match=message):
+        convert(source, dest, SHAPES)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize("made", CONVERTIBLE, ids=lambda made: made.name)
+def test_truncated_files_are_refused(made, write, tmp_path):
+    source = write(made.name)
+    content = source.read_bytes()
+    for length in (len(content) // 50, len(content) // 2, len(content) * 9 // 10):
+        source.write_bytes(content[:length])
+        with pytest.raises(SourceError):
+            convert(source, tmp_path / "out.safetensors", SHAPES)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", ["caffe-v1", "torch7-unfolded", "own-safetensors"])
+def test_files_that_end_in_zeros_are_refused(name, write, tmp_path):
+    """What an interrupted download into reserved space leaves."""
+    source = write(name)
+    content = source.read_bytes()
+    source.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+    with pytest.raises(SourceError):
+        convert(source, tmp_path / "out.safetensors", SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (bytes(100_000), "begins with zeros only: an unfinished download?"),
+        (b"<html>404 Not Found</html>" * 20, "not a container that is known; expected MatConvNet"),
+        (b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(100), "version 7.3.*save it again with -v7"),
+        (b"\x1f\x8b" + bytes(50), "not a readable tarball"),
+        (b"PK\3\4" + bytes(50), "not a readable zip container"),
+    ],
+)
+def test_files_of_other_kinds(content, message, tmp_path):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        convert(tmp_path / "file", tmp_path / "out.safetensors", SHAPES)
+
+
+class Hostile:
+    """Unpickling this anywhere would create a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("inside", [lambda hostile: hostile, lambda hostile: {"conv1_1.weight": hostile, "epoch": hostile}])
+def test_pickles_are_never_executed(inside, tmp_path):
+    trace = tmp_path / "executed"
+    with zipfile.ZipFile(tmp_path / "file.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(inside(Hostile(trace)), 2))
+        archive.writestr("archive/data/0", bytes(100))
+    with pytest.raises(SourceError, match=r"which is code|another network"):
+        convert(tmp_path / "file.pth", tmp_path / "out.safetensors", SHAPES)
+    assert not trace.exists()
+
+
+def test_a_pickled_module_is_refused(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "file.pth")
+    with pytest.raises(SourceError, match=r"save model.state_dict\(\)"):
+        convert(tmp_path / "file.pth", tmp_path / "out.safetensors", SHAPES)
+
+
+def bomb_tarball() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        member = tarfile.TarInfo("a.mat")
+        member.size = 30_000_000
+        archive.addfile(member, io.BytesIO(bytes(member.size)))
+    return buffer.getvalue()
+
+
+def bomb_npz() -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, kernel=np.zeros(10_000_000))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("bomb", [bomb_tarball, bomb_npz])
+def test_files_that_unpack_to_many_times_their_size_are_refused(bomb, tmp_path):
+    (tmp_path / "file").write_bytes(bomb())
+    with pytest.raises(SourceError, match=r"unpacks to|without a network"):
+        convert(tmp_path / "file", tmp_path / "out.safetensors", SHAPES)
+
+
+def test_a_mean_that_is_not_vgg_faces_is_reported(tmp_path, network):
+    scipy_io = pytest.importorskip("scipy.io")
+    by_name("matconvnet-vlfeat").write(tmp_path / "a.mat", network)
+    content = scipy_io.loadmat(tmp_path / "a.mat")
+    content["meta"]["normalization"][0, 0]["averageImage"][0, 0][:] = 100
+    scipy_io.savemat(tmp_path / "a.mat", {"layers": content["layers"], "meta": content["meta"]})
+    assert any("own mean (100.00" in warning for warning in convert(tmp_path / "a.mat", tmp_path / "out.safetensors", SHAPES).warnings)
+
+
+def test_names_file(write, tmp_path, network):
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(class_names(network)[::-1]) + "\n")
+    convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES, names=names)
+    assert list(checkpoint.load_network(tmp_path / "out.safetensors").classes) == class_names(network)[::-1]
+    names.write_text("one\ntwo\n")
+    with pytest.raises(SourceError, match="has 2 lines, expected the names of 7 classes"):
+        convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES, names=names)
+
+
+# The table of known files, and where a converted one is found.
+
+
+def test_the_table_is_in_the_model_card_and_every_row_has_a_test():
+    text = (checkpoint.WEIGHTS_FOLDER / "README.md").read_text()
+    assert published.table() in text
+    assert {entry.layout for entry in published.PUBLISHED} <= {each.name for each in CONVERTIBLE}
+    assert {entry.layout: entry.colour for entry in published.PUBLISHED} == {
+        each.name: each.colour for each in LAYOUTS if each.name in {entry.layout for entry in published.PUBLISHED}
+    }
+
+
+def test_known_files_are_recognised_and_their_colour_order_is_used(write, network, tmp_path, monkeypatch):
+    source = write("pytorch-flat-bgr")
+    plain = convert(source, tmp_path / "out.safetensors", SHAPES)
+    assert (plain.metadata["source_known_as"], plain.metadata["source_colour_order"]) == ("unknown", "RGB")
+    assert any("--colour BGR" in warning for warning in plain.warnings)
+    entry = published.PUBLISHED[0]._replace(file="mine.pth", colour="BGR", md5=("", plain.metadata["source_md5"]))
+    monkeypatch.setattr(published, "PUBLISHED", (*published.PUBLISHED, entry))
+    known = convert(source, tmp_path / "out.safetensors", SHAPES)
+    assert (known.metadata["source_known_as"], known.metadata["source_colour_order"]) == ("mine.pth", "BGR")
+    np.testing.assert_array_equal(read_back(tmp_path / "out.safetensors")[0]["conv1_1/kernel"], network["conv1_1/kernel"])
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.delenv(checkpoint.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(checkpoint, "WEIGHTS_FOLDER", tmp_path / "weights")
+    return tmp_path
+
+
+def test_a_missing_vgg_face_says_how_to_get_it(home):
+    with pytest.raises(checkpoint.CheckpointError) as caught:
+        fg.load_params("vgg-face")
+    message = str(caught.value)
+    commands = re.search(r"curl -LO (\S+) && python -m facegen_jax.convert (\S+)$", message)
+    assert commands
+    assert commands[1].endswith(commands[2])
+    assert all(part in message for part in ("540 MB", "ee707ac6e890bc148cb155adeaad12be", "CC BY-NC 4.0", str(home / "cache")))
+
+
+@pytest.mark.parametrize("place", ["cache", "weights", "variable"])
+def test_vgg_face_is_found(place, home, params, monkeypatch):
+    folder = {"cache": home / "cache" / "facegen_jax", "weights": home / "weights", "variable": home / "mine"}[place]
+    if place == "variable":
+        monkeypatch.setenv(checkpoint.FOLDER_VARIABLE, str(folder))
+    folder.mkdir(parents=True)
+    checkpoint.save_network(folder / "vgg-face.safetensors", params, {"network": "vgg-face", "image_size": "32"})
+    assert checkpoint.load_network("vgg-face").name == "vgg-face"
+
+
+# The command line.
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, home):
+    """The command on a tiny network, as if that were what is published."""
+
+    def run(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(conversion, "shapes_of", lambda *_: SHAPES)
+        monkeypatch.setattr("sys.argv", ["convert", *map(str, arguments)])
+        try:
+            code = command.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_command_converts_to_where_params_looks(run, write, home, network):
+    code, out, err = run(write("tarball-caffe"))
+    assert code == 0
+    assert err == ""
+    for part in ("Caffe .caffemodel (V1 layers)", "SHA-256", "unknown", "reversed to RGB", "32 tensors", "complete", "CC BY-NC 4.0"):
+        assert part in out
+    np.testing.assert_array_equal(fg.load_params("vgg-face")["fc6"]["kernel"], network["fc6/kernel"])
+
+
+def test_command_lists_known_files(run):
+    code, out, _ = run("--list")
+    assert code == 0
+    assert out.strip() == published.table()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give the file to convert"),
+        (("nowhere.mat",), "nowhere.mat: no such file"),
+        ((".",), "is a folder"),
+        (("SOURCE", "out.pth"), "should end in .safetensors"),
+        (("SOURCE", "nowhere/out.safetensors"), "nowhere: no such folder"),
+        (("SOURCE", "out.safetensors", "--verify", "nowhere.png"), "nowhere.png: no such file"),
+        (("SOURCE", "out.safetensors", "--names", "nowhere.txt"), "nowhere.txt"),
+        (("SOURCE", "out.safetensors", "--dtype", "int8"), "--dtype"),
+        (("TEXT", "out.safetensors"), "not a container that is known"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(arguments, message, run, write, home, monkeypatch):
+    monkeypatch.chdir(home)
+    (home / "text").write_text("text " * 1000)
+    files = {"SOURCE": write("own-npz"), "TEXT": home / "text"}
+    given = [files.get(each, each) for each in arguments]
+    before = sorted(home.rglob("*"))
+    code, out, err = run(*given)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert out == ""
+    assert sorted(home.rglob("*")) == before
+
+
+def test_a_full_disk_leaves_nothing(run, write, home, monkeypatch):
+    source = write("own-npz")
+    before = sorted(home.rglob("*"))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("facegen_jax.convert.conversion.tensor_file.write", full)
+    code, _, err = run(source, home / "out.safetensors")
+    assert code == 2
+    assert "No space left on device" in err
+    assert sorted(home.rglob("*")) == before
+
+
+def test_verify_shows_classes_and_both_colour_orders(run, write, home, network, picture):
+    fg.save_image(home / "face.png", picture)
+    dest = home / "out.safetensors"
+    source = write("tarball-caffe")
+    shown = conversion.convert(source, dest, SHAPES)
+    assert shown.metadata["image_size"] == "224"
+    tensors, metadata = read_back(dest)
+    dest.write_bytes(safetensors.numpy.save(tensors, metadata | {"image_size": "64"}))
+    lines = command.verify(dest, home / "face.png")
+    assert len(lines) == 1 + 5 + 2
+    assert "129.1863, 104.7624, 93.5940" in lines[0]
+    large = image.resize(fg.load_image(home / "face.png"), (64, 64))
+    probabilities = np.asarray(fg.classify(fg.load_params(dest), large))
+    assert probabilities.sum() == pytest.approx(1, abs=1e-5)
+    best = int(probabilities.argmax())
+    assert f"{probabilities[best]:.4f}  class {best}  {class_names(network)[best]}" in lines[1]
+    assert "exchanged" in lines[-2]
+    assert "0.9464" in lines[-1]
+
+
+def test_the_record_says_which_network_hash_and_colour_order(home, write, network):
+    from facegen_jax.record import _network
+
+    convert(write("caffe-v1"), home / "out.safetensors", SHAPES)
+    said = json.loads(json.dumps(_network(checkpoint.load_network(home / "out.safetensors"))))
+    assert (said["name"], said["colour_order"], len(said["sha256"])) == ("vgg-face", "RGB", 64)
+    assert said["source"]["colour_order"] == "BGR"
+    assert said["source"]["format"] == "Caffe .caffemodel (V1 layers)"
