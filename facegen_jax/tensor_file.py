@@ -17,7 +17,7 @@ import numpy as np
 from .image import write_atomically
 
 DTYPES = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype(ml_dtypes.bfloat16)}
-MAX_HEADER = 1 << 24
+MAX_HEADER = 1 << 20
 _PIECE = 1 << 24
 
 
@@ -64,7 +64,9 @@ def _array(data: memoryview, name: str, entry: dict) -> np.ndarray:
     dtype, shape, (start, end) = DTYPES.get(entry["dtype"]), tuple(entry["shape"]), entry["data_offsets"]
     if dtype is None:
         raise TensorFileError(f"{name} holds {entry['dtype']}, expected one of {', '.join(DTYPES)}")
-    if not all(isinstance(number, int) and number >= 0 for number in (*shape, start, end)) or end > len(data):
+    numbers = (*shape[:9], start, end)
+    if len(shape) > 8 or not all(isinstance(number, int) and 0 <= number < 1 << 62 for number in numbers) or end > len(data):
+        shape = shape[:8]
         raise TensorFileError(f"{name} of shape {shape} lies at {start} to {end} of {len(data)} bytes: the file is cut short or damaged")
     if math.prod(shape) * dtype.itemsize != end - start:
         raise TensorFileError(f"{name} of shape {shape} has {end - start} bytes, expected {math.prod(shape) * dtype.itemsize}")

@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import re
+import struct
 import tarfile
 import zipfile
 
@@ -308,6 +309,51 @@ def bomb_npz() -> bytes:
 def test_files_that_unpack_to_many_times_their_size_are_refused(bomb, tmp_path):
     (tmp_path / "file").write_bytes(bomb())
     with pytest.raises(SourceError, match=r"unpacks to|without a network"):
+        convert(tmp_path / "file", tmp_path / "out.safetensors", SHAPES)
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def many_empty_members() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for number in range(3000):
+            archive.addfile(tarfile.TarInfo(f"{number}.mat"))
+    return buffer.getvalue()
+
+
+def safetensors_file(shape: str) -> bytes:
+    header = f'{{"conv1_1/kernel": {{"dtype": "F32", "shape": {shape}, "data_offsets": [0, 4]}}}}'.encode()
+    return len(header).to_bytes(8, "little") + header + bytes(4)
+
+
+HOSTILE = {
+    "a dict that holds itself a thousand times": lambda: zipped("a/data.pkl", b"\x80\x02}q\x00(" + b"".join(b"K%ch\x00" % (i % 256) for i in range(1000)) + b"u."),
+    "a memo of four billion places": lambda: zipped("a/data.pkl", b"\x80\x02}r\xff\xff\xff\xff."),
+    "a text of two gigabytes": lambda: zipped("a/data.pkl", b"\x80\x02X\xff\xff\xff\x7fabc."),
+    "containers that hold each other": lambda: b"".join(
+        struct.pack("<iii", 3, index, 1) + struct.pack("<ii7s", 2, 7, b"modules") + struct.pack("<iii", 3, index + 1, 2)
+        + struct.pack("<idii", 1, 1.0, 3, 1) + struct.pack("<id", 1, 2.0)
+        for index in range(1, 60, 2)
+    ) + struct.pack("<ii", 3, 1),
+    "a tarball of three thousand files": many_empty_members,
+    "a side of 10^5000": lambda: safetensors_file(f"[{'9' * 4000}]"),
+    "a thousand sides": lambda: safetensors_file(str([2**60] * 1000)),
+    "a deep header": lambda: (100_000).to_bytes(8, "little") + b"{" + b'"a":{' * 19_999 + bytes(100),
+    "an npz side of 10^5000": lambda: zipped("a.npy", b"\x93NUMPY\1\0" + struct.pack("<H", 4100) + b"{'descr': '<f4', 'fortran_order': False, 'shape': (".ljust(4096, b"9") + b",)} "),
+    "a zip of a billion files": lambda: zipped("a", b"").replace(b"PK\5\6\0\0\0\0\1\0\1\0", b"PK\5\6\0\0\0\0\xff\xff\xff\xff"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_at_once(name, tmp_path):
+    (tmp_path / "file").write_bytes(HOSTILE[name]())
+    with pytest.raises(SourceError):
         convert(tmp_path / "file", tmp_path / "out.safetensors", SHAPES)
 
 

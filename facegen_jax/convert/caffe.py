@@ -13,13 +13,14 @@ from .layout import NAMES, Parsed
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 Value = int | memoryview
-MAX_FIELDS = 100_000
+MAX_FIELDS = 1000
+"""In one message; the network has some 40 layers, a layer and a blob some ten fields."""
 
 
 def is_caffemodel(data: memoryview) -> bool:
     """Whether the file begins with fields of a NetParameter, and one of them is a layer."""
     try:
-        return any(number in (2, 100) and isinstance(value, memoryview) for number, value in _fields(data[: len(data)], "the network", strict=True))
+        return any(number in (2, 100) and isinstance(value, memoryview) for number, value in _fields(data, "the network", strict=True))
     except SourceError:
         return False
 

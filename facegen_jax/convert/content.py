@@ -12,9 +12,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-MEMBER_ENDINGS = (".mat", ".t7", ".caffemodel", ".pth", ".pt", ".h5", ".npz", ".safetensors")
+MEMBER_ENDINGS = (".mat", ".t7", ".caffemodel", ".pth", ".pt", ".ptorch", ".h5", ".npz", ".safetensors")
 """Files of a tarball that can be a network."""
 NAMES_ENDING = "names.txt"
+MAX_MEMBERS = 1000
 GROWTH = 2
 """How often its own size a compressed file may unpack to: float weights hardly shrink, so more is not a network."""
 SMALL = 1 << 20
@@ -145,7 +146,9 @@ def _from_tarball(file: BinaryIO) -> tuple[memoryview, str, tuple[str, ...]]:
     data, name, names = memoryview(b""), "", ()
     try:
         with tarfile.open(fileobj=_Limited(file, limit), mode="r|", errorlevel=2) as archive:  # pyright: ignore[reportArgumentType, reportCallIssue]
-            for member in archive:
+            for count, member in enumerate(archive):
+                if count > MAX_MEMBERS:
+                    raise SourceError(f"a tarball of more than {MAX_MEMBERS} files: not one of a network")
                 content = archive.extractfile(member) if member.isreg() and member.size <= limit else None
                 if content is None:
                     continue

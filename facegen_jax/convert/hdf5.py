@@ -14,7 +14,8 @@ from .content import Cursor, SourceError
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 UNDEFINED = 0xFFFFFFFFFFFFFFFF
 DATASPACE, LINK_INFO, DATATYPE, LINK, LAYOUT, FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE = 1, 2, 3, 6, 8, 11, 12, 16, 17
-MAX_OBJECTS = 20_000
+MAX_OBJECTS, MAX_TEXTS = 100_000, 10_000
+"""Objects and header messages in a file, strings in an attribute; Keras writes a few thousand."""
 REMEDY = "copy its arrays into a new file with h5py, or save the weights again with Keras"
 
 
@@ -56,18 +57,20 @@ def read_hdf5(data: memoryview) -> Group:
 
 
 class _Reader:
-    """The file, and the objects that are open, so that a group inside itself ends."""
+    """The file, the objects that are open, so that a group inside itself ends, and a count that bounds what a hostile file can ask for."""
 
     def __init__(self, data: memoryview):
         self.data, self.open, self.count = data, set(), 0
 
     def object(self, address: int, path: str) -> Group | np.ndarray | None:
         """A group or an array of numbers; None for anything else."""
-        self.count += 1
-        if address in self.open or self.count > MAX_OBJECTS:
-            raise SourceError(f"{path}: groups inside themselves, or more than {MAX_OBJECTS} of them: the file is damaged")
+        if address in self.open:
+            raise SourceError(f"{path}: a group inside itself: the file is damaged")
         self.open.add(address)
-        messages = [message for message in self.messages(address, path) if len(message[1].data)]
+        messages = []
+        for message in self.messages(address, path):
+            self.tick(path)
+            messages += [message] if len(message[1].data) else []
         kinds = {kind: content for kind, content in messages if kind != ATTRIBUTE}
         if DATATYPE in kinds and DATASPACE in kinds and LAYOUT in kinds:
             found = self.array(kinds, path)
@@ -81,6 +84,11 @@ class _Reader:
             found = Group(members, dict(texts))
         self.open.remove(address)
         return found
+
+    def tick(self, path: str) -> None:
+        self.count += 1
+        if self.count > MAX_OBJECTS:
+            raise SourceError(f"{path}: more than {MAX_OBJECTS} objects: not a network")
 
     def messages(self, address: int, path: str) -> Iterator[tuple[int, Cursor]]:
         """Type and content of the header messages of an object, either version."""
@@ -106,15 +114,13 @@ class _Reader:
         _, _, flags = cursor.unpack("<IBB", path)
         cursor.take((16 if flags & 32 else 0) + (4 if flags & 16 else 0), path)
         size = cursor.unpack("<" + "BHIQ"[flags & 3], path)[0]
-        blocks, count = [Cursor(cursor.take(size, path))], 0
+        blocks = [Cursor(cursor.take(size, path))]
         while blocks:
             block = blocks.pop(0)
             while block.position + 4 <= len(block.data):
                 kind, length, _ = block.unpack("<BHB", path)
                 block.take(2 if flags & 4 else 0, path)
-                content, count = Cursor(block.take(length, path)), count + 1
-                if count > MAX_OBJECTS:
-                    raise SourceError(f"{path}: more than {MAX_OBJECTS} header messages: the file is damaged")
+                content = Cursor(block.take(length, path))
                 if kind == CONTINUATION:
                     position, length = content.unpack("<QQ", path)
                     inner = Cursor(Cursor(self.data).at(position, path).take(length, path))
@@ -157,9 +163,7 @@ class _Reader:
         _, _, count, _, _ = cursor.unpack("<BBHQQ", path)
         for _ in range(count):
             _, child = cursor.unpack("<QQ", path)
-            self.count += 1
-            if self.count > MAX_OBJECTS:
-                raise SourceError(f"more than {MAX_OBJECTS} objects: the file is damaged")
+            self.tick(path)
             yield from self.old_links(child, names, path, depth + 1)
 
     def array(self, kinds: dict[int, Cursor], path: str) -> np.ndarray | None:
@@ -222,5 +226,7 @@ def _text_attribute(cursor: Cursor) -> tuple[str, list[str]] | None:
     count = 1
     for side in _shape(space, name):
         count *= side
+    if count > MAX_TEXTS:
+        raise SourceError(f"attribute {name!r} of {count} strings: not a network")
     text = bytes(cursor.take(count * size, name))
     return name, [text[start : start + size].split(b"\0")[0].decode("utf-8", "replace") for start in range(0, len(text), size)]

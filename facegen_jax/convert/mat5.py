@@ -18,7 +18,7 @@ TEXTS = {4: "utf-16-{}", 16: "utf-8", 17: "utf-16-{}", 18: "utf-32-{}"}
 """Data types of letters; all others are one byte each."""
 MATRIX, COMPRESSED = 14, 15
 CELL, STRUCT, CHAR, FIRST_NUMERIC, LAST_NUMERIC = 1, 2, 4, 6, 15
-MAX_DEPTH, MAX_VALUES = 20, 100_000
+MAX_DEPTH, MAX_VALUES, MAX_FIELDS = 20, 100_000, 1000
 
 
 def is_mat(data: memoryview) -> bool:
@@ -98,7 +98,7 @@ class _Reader:
         flags, dims = self.numbers(cursor, "array flags"), self.numbers(cursor, "array dimensions")
         name = self.text(cursor, "an array's name")
         if not len(flags) or len(dims) > 32 or any(side < 0 for side in dims.tolist()):
-            raise SourceError(f"array {name!r} has no flags or dimensions {dims.tolist()}: the file is damaged")
+            raise SourceError(f"array {name!r} has no flags or dimensions {dims[:8].tolist()}: the file is damaged")
         shape, kind = tuple(dims.tolist()), int(flags[0]) & 0xFF
         if kind == CELL:
             return name, [self.matrix(self.child(cursor, name), depth + 1)[1] for _ in range(self.count(shape, cursor, name))]
@@ -117,8 +117,8 @@ class _Reader:
         width = self.numbers(cursor, f"struct {name!r}")
         packed = self.numbers(cursor, f"field names of {name!r}").tobytes()
         step = int(width[0]) if len(width) else 0
-        if step < 1:
-            raise SourceError(f"struct {name!r} has field names of no length: the file is damaged")
+        if step < 1 or len(packed) > step * MAX_FIELDS:
+            raise SourceError(f"struct {name!r} has field names of {step} letters in {len(packed)} bytes: the file is damaged")
         fields = [packed[start : start + step].split(b"\0")[0].decode("latin-1") for start in range(0, len(packed), step)]
         rows = range(self.count((*shape, len(fields)), cursor, name) // max(1, len(fields)))
         found = [{field: self.matrix(self.child(cursor, name), depth + 1)[1] for field in fields} for _ in rows]

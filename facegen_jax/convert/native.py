@@ -1,6 +1,7 @@
 """Our own files: `.safetensors`, and `.npz` with the same names."""
 
 import ast
+import math
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def read_safetensors(data: memoryview) -> Parsed:
 
 def read_npz(files: Zip) -> Parsed:
     """Read an `.npz` file with canonical names."""
-    return _parsed({name.removesuffix(".npy"): _npy(files.read(name), name) for name in files.names if name.endswith(".npy")}, "npz")
+    return _parsed({name.removesuffix(".npy"): _npy(files.read(name), name) for name in files.members if name.endswith(".npy")}, "npz")
 
 
 def _parsed(tensors: dict[str, np.ndarray], container: str) -> Parsed:
@@ -52,11 +53,9 @@ def _npy(data: memoryview, name: str) -> np.ndarray:
     try:
         header = ast.literal_eval(text.decode("latin-1"))
         dtype, shape, fortran = np.dtype(header["descr"]), header["shape"], header["fortran_order"]
-        count = 1
-        for side in shape:
-            count *= int(side)
+        count = math.prod(map(int, shape[:32]))
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
         raise SourceError(f"{name} has a damaged header") from None
-    if dtype.kind not in "fiu" or not isinstance(shape, tuple) or len(shape) > 32 or any(side < 0 for side in shape):
+    if dtype.kind not in "fiu" or not isinstance(shape, tuple) or len(shape) > 32 or any(not 0 <= side < 1 << 62 for side in shape):
         raise SourceError(f"{name} holds {dtype} of shape {shape}, expected plain numbers")
     return cursor.array(dtype, count, f"{name} of shape {shape}").reshape(shape, order="F" if fortran else "C")

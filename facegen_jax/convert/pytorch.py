@@ -22,6 +22,7 @@ LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 DTYPES = {"Float": np.dtype("<f4"), "Double": np.dtype("<f8"), "Half": np.dtype("<f2"), "BFloat16": np.dtype(ml_dtypes.bfloat16)}
 DTYPES |= {"Long": np.dtype("<i8"), "Int": np.dtype("<i4"), "Short": np.dtype("<i2"), "Char": np.dtype("i1"), "Byte": np.dtype("u1")}
 TENSOR, PARAMETER = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"
+MAX_DICTS = 100
 KEY = re.compile(r"(?:.*\.)?(?:(conv)(_?)(\d_\d)|(fc\d))\.(weight|bias)")
 NUMBERED = re.compile(r"(?:.*\.)?(features|classifier)\.(\d+)\.(weight|bias)")
 EITHER = (
@@ -54,13 +55,13 @@ class Tensor(NamedTuple):
 
 def read_zip(files: Zip) -> Parsed:
     """Read the container that torch.save has written since PyTorch 1.6."""
-    head = next(name for name in files.names if name.endswith("data.pkl"))
+    head = next(name for name in files.members if name.endswith("data.pkl"))
     folder = head.removesuffix("data.pkl")
-    if files.size(head) > MAX_HEAD:
+    if files.members[head].size > MAX_HEAD:
         raise SourceError(HEAD_TOO_LONG)
-    if f"{folder}byteorder" in files.names and bytes(files.read(f"{folder}byteorder")) != b"little":
+    if f"{folder}byteorder" in files.members and bytes(files.read(f"{folder}byteorder")) != b"little":
         raise SourceError("numbers in big-endian order; save the file again on another machine")
-    found = dict(_tensors(read_pickle(io.BytesIO(files.read(head)))))
+    found = dict(_tensors(read_pickle(io.BytesIO(files.read(head))), set()))
     storages = {key: files.read(f"{folder}data/{key}") for key in {tensor.key for tensor in found.values()}}
     return _parsed({name: tensor.view(Cursor(storages[tensor.key]), name) for name, tensor in found.items()}, "zip")
 
@@ -71,7 +72,7 @@ def read_legacy(data: memoryview) -> Parsed:
     _, _, system, value, keys = (read_pickle(stream) for _ in range(5))
     if not isinstance(keys, list) or not isinstance(system, dict) or system.get("little_endian") is False:
         raise SourceError("not the five pickles of torch.save in little-endian order: the file is damaged")
-    found = dict(_tensors(value))
+    found = dict(_tensors(value, set()))
     sizes = {tensor.key: (tensor.dtype.itemsize, tensor.length) for tensor in found.values()}
     cursor, storages = Cursor(data, stream.tell()), {}
     for key in keys:
@@ -87,19 +88,20 @@ def read_legacy(data: memoryview) -> Parsed:
     return _parsed({name: tensor.view(Cursor(storages[tensor.key]), name) for name, tensor in found.items()}, "legacy")
 
 
-def _tensors(value: Any, depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """The state dict, at the top or inside one or two dicts (`state_dict`, `model`)."""
-    if depth == 0 and isinstance(value, Call) and value.name != TENSOR:
+def _tensors(value: Any, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
+    """The state dict, at the top or inside other dicts (`state_dict`, `model`), each of which is looked into once."""
+    if not seen and isinstance(value, Call) and value.name != TENSOR:
         raise SourceError(f"a pickled {value.name}, which is code; save model.state_dict() with torch.save")
-    if not isinstance(value, dict) or depth > 2:
+    if not isinstance(value, dict) or id(value) in seen or len(seen) > MAX_DICTS:
         return
+    seen.add(id(value))
     for name, item in value.items():
         if isinstance(item, Call) and item.name == PARAMETER and item.arguments:
             item = item.arguments[0]
         if isinstance(name, str) and isinstance(item, Call) and item.name == TENSOR:
             yield name, _tensor(item, name)
         else:
-            yield from _tensors(item, depth + 1)
+            yield from _tensors(item, seen)
 
 
 def _tensor(call: Call, name: str) -> Tensor:
@@ -111,7 +113,7 @@ def _tensor(call: Call, name: str) -> Tensor:
         numbers = (offset, count, *shape, *strides)
     except (AttributeError, TypeError, ValueError, KeyError):
         raise SourceError(f"{name} is a tensor of a kind that networks do not use (quantised, sparse, complex)") from None
-    whole = all(isinstance(number, int) and number >= 0 for number in numbers) and len(shape) == len(strides) <= 8
+    whole = all(isinstance(number, int) and 0 <= number < 1 << 62 for number in numbers) and len(shape) == len(strides) <= 8
     if kind != "storage" or not isinstance(key, str) or any(view) or not whole:
         raise SourceError(f"{name} is no plain tensor: the file is damaged")
     return Tensor(key, dtype, count, offset, tuple(shape), tuple(strides))

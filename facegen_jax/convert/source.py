@@ -5,7 +5,7 @@ from .content import Content, SourceError
 from .hdf5 import is_hdf5
 from .layout import Parsed
 from .mat5 import is_mat
-from .zipped import Zip
+from .zipped import Zip, is_zip
 
 CONTAINERS = "MatConvNet .mat, Torch7 .t7, Caffe .caffemodel, Keras .h5, PyTorch .pth, .safetensors, .npz, or a tarball with one of them"
 
@@ -23,7 +23,7 @@ def read(content: Content) -> Parsed:
         return matconvnet.read(data)
     if is_hdf5(data):
         return keras.read(data)
-    if bytes(data[:4]) == b"PK\3\4":
+    if is_zip(data):
         return _zipped(Zip(data))
     if pytorch.is_legacy(data):
         return pytorch.read_legacy(data)
@@ -39,11 +39,11 @@ def read(content: Content) -> Parsed:
 
 
 def _zipped(files: Zip) -> Parsed:
-    if any(name.endswith("data.pkl") for name in files.names):
+    if any(name.endswith("data.pkl") for name in files.members):
         return pytorch.read_zip(files)
-    if files.names and all(name.endswith(".npy") for name in files.names):
+    if files.members and all(name.endswith(".npy") for name in files.members):
         return native.read_npz(files)
-    inside = next((name for name in files.names if name.endswith(".weights.h5")), None)
+    inside = next((name for name in files.members if name.endswith(".weights.h5")), None)
     if inside:  # a .keras file
         return keras.read(files.read(inside))
-    raise SourceError(f"a zip file without a network in it; it holds {', '.join(list(files.names)[:5]) or 'nothing'}")
+    raise SourceError(f"a zip file without a network in it; it holds {', '.join(list(files.members)[:5]) or 'nothing'}")

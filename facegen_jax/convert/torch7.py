@@ -14,7 +14,7 @@ from .layout import Parsed, by_position
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)
 DTYPES = {"Float": "<f4", "Double": "<f8", "Half": "<f2", "Cuda": "<f4", "CudaDouble": "<f8", "CudaHalf": "<f2", "Long": "<i8", "CudaLong": "<i8"}
 DTYPES |= {"Int": "<i4", "CudaInt": "<i4", "Short": "<i2", "Char": "<i1", "Byte": "<u1", "CudaByte": "<u1"}
-MAX_OBJECTS, MAX_DEPTH = 100_000, 60
+MAX_OBJECTS, MAX_DEPTH, MAX_TEXT = 100_000, 60, 1 << 16
 LAYERS = ("SpatialConvolution", "SpatialConvolutionMM", "Linear")
 
 
@@ -26,7 +26,7 @@ def is_torch7(data: memoryview) -> bool:
 def read(data: memoryview) -> Parsed:
     """Read a `.t7` file; see `layout.Parsed`. Layers are named by their order."""
     root = _Reader(Cursor(data)).object("the network", 0)
-    pairs = [(module["weight"], module["bias"]) for module in _modules(root, set()) if _has_weights(module)]
+    pairs = [(module["weight"], module["bias"]) for module in _modules(root, set(), 0) if _has_weights(module)]
     return Parsed("Torch7 .t7", by_position(pairs), "OIHW", "BGR")
 
 
@@ -35,9 +35,9 @@ def _has_weights(module: dict[Any, Any]) -> bool:
     return kind in LAYERS and all(isinstance(module.get(name), np.ndarray) for name in ("weight", "bias"))
 
 
-def _modules(value: Any, seen: set[int]) -> Iterator[dict[Any, Any]]:
+def _modules(value: Any, seen: set[int], depth: int) -> Iterator[dict[Any, Any]]:
     """Layers of nested containers, in order; each once, as files may make containers hold each other."""
-    if not isinstance(value, dict) or id(value) in seen:
+    if not isinstance(value, dict) or id(value) in seen or depth > MAX_DEPTH:
         return
     seen.add(id(value))
     inner = value.get("modules")
@@ -45,7 +45,7 @@ def _modules(value: Any, seen: set[int]) -> Iterator[dict[Any, Any]]:
         yield value
         return
     for number in sorted(key for key in inner if isinstance(key, float)):
-        yield from _modules(inner[number], seen)
+        yield from _modules(inner[number], seen, depth + 1)
 
 
 class _Reader:
@@ -58,7 +58,10 @@ class _Reader:
         return self.cursor.unpack(form, what)[0]
 
     def text(self, what: str) -> str:
-        return bytes(self.cursor.take(min(self.number("<i", what), 1 << 16), what)).decode("latin-1")
+        length = self.number("<i", what)
+        if length > MAX_TEXT:
+            raise SourceError(f"{what} holds a text of {length} letters: not a network")
+        return bytes(self.cursor.take(length, what)).decode("latin-1")
 
     def object(self, what: str, depth: int) -> Any:
         """The next object of any kind: None, float, bool, str, dict or array."""

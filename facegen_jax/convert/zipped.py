@@ -1,11 +1,33 @@
-"""Zip archives in memory: members by name, as views where they are stored plainly."""
+"""Zip archives in memory: members by name, as views where they are stored plainly.
 
-import io
-import zipfile
+Ours rather than `zipfile`, which takes ten times a hostile directory's size in memory, and copies what it reads.
+Format: PKWARE's .ZIP File Format Specification, with the 64-bit records that torch.save writes.
+"""
+
+from typing import NamedTuple
 
 from .content import GROWTH, SMALL, Cursor, SourceError, inflate
 
+STORED, DEFLATED = 0, 8
 MAX_MEMBERS = 10_000
+_LONG = 0xFFFFFFFF
+"""Stands in a 32-bit field whose value is in a 64-bit one."""
+
+
+class Member(NamedTuple):
+    """One entry of the directory."""
+
+    method: int
+    packed: int
+    """Bytes in the archive."""
+    size: int
+    """Bytes unpacked."""
+    offset: int
+
+
+def is_zip(data: memoryview) -> bool:
+    """Whether the file begins with a zip archive's first member."""
+    return bytes(data[:4]) == b"PK\3\4"
 
 
 class Zip:
@@ -13,60 +35,59 @@ class Zip:
 
     def __init__(self, data: memoryview):
         self.data, self.room = data, max(SMALL, GROWTH * len(data))
-        try:
-            with zipfile.ZipFile(io.BufferedReader(_File(data))) as archive:  # pyright: ignore[reportArgumentType]
-                self.names = {info.filename: info for info in archive.infolist()}
-        except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, OverflowError, KeyError) as error:
-            raise SourceError(f"not a readable zip container ({error}): the file is damaged or cut short") from None
-        if len(self.names) > MAX_MEMBERS:
-            raise SourceError(f"a zip container of {len(self.names)} files, expected fewer than {MAX_MEMBERS}")
-
-    def size(self, name: str) -> int:
-        """Bytes of a member, unpacked."""
-        return self._info(name).file_size
+        self.members = _directory(Cursor(data))
 
     def read(self, name: str) -> memoryview:
         """The content of a member."""
-        info = self._info(name)
-        cursor = Cursor(self.data).at(info.header_offset, name)
-        head = cursor.unpack("<4s22sHH", name)
-        if head[0] != b"PK\3\4":
-            raise SourceError(f"{name}: no header at {info.header_offset}: the file is damaged")
-        cursor.take(head[2] + head[3], name)
-        content = cursor.take(info.compress_size, name)
-        if info.compress_type == zipfile.ZIP_STORED:
+        if name not in self.members:
+            raise SourceError(f"no {name} in the zip container, which holds {', '.join(list(self.members)[:5])}")
+        member = self.members[name]
+        cursor = Cursor(self.data).at(member.offset, name)
+        signature, _, name_size, extra_size = cursor.unpack("<4s22sHH", name)
+        if signature != b"PK\3\4":
+            raise SourceError(f"{name}: no header at {member.offset}: the file is damaged")
+        cursor.take(name_size + extra_size, name)
+        content = cursor.take(member.packed, name)
+        if member.method == STORED:
             return content
-        if info.compress_type != zipfile.ZIP_DEFLATED:
+        if member.method != DEFLATED:
             raise SourceError(f"{name} is compressed in a way that neither NumPy nor PyTorch uses")
-        self.room -= info.file_size
+        self.room -= member.size
         if self.room < 0:
             raise SourceError(f"unpacks to more than {GROWTH} times its size, which no network of float weights does")
-        return inflate(content, info.file_size, name, headless=True)
-
-    def _info(self, name: str) -> zipfile.ZipInfo:
-        if name not in self.names:
-            raise SourceError(f"no {name} in the zip container, which holds {', '.join(list(self.names)[:5])}")
-        return self.names[name]
+        return inflate(content, member.size, name, headless=True)
 
 
-class _File(io.RawIOBase):
-    """A file interface to bytes in memory, which `io.BytesIO` would copy."""
+def _directory(cursor: Cursor) -> dict[str, Member]:
+    """The members by name, from the directory at the end of the archive."""
+    tail = max(0, len(cursor.data) - (1 << 16) - 22)
+    end = bytes(cursor.data[tail:]).rfind(b"PK\5\6")
+    if end < 0:
+        raise SourceError("not a readable zip container (no directory at its end): the file is damaged or cut short")
+    count, offset = cursor.at(tail + end + 10).unpack("<H4xI", "the end of the zip directory")
+    locator = tail + end - 20
+    if locator >= 0 and bytes(cursor.data[locator : locator + 4]) == b"PK\6\7":
+        record = cursor.at(cursor.at(locator + 8).unpack("<Q")[0], "the zip directory")
+        count, offset = record.at(record.position + 32, "the zip directory").unpack("<Q8xQ", "the zip directory")
+    if count > MAX_MEMBERS:
+        raise SourceError(f"a zip container of {count} files, expected fewer than {MAX_MEMBERS}")
+    cursor, members = cursor.at(offset, "the zip directory"), {}
+    for _ in range(count):
+        name, member = _entry(cursor)
+        members[name] = member
+    return members
 
-    def __init__(self, data: memoryview):
-        self.data, self.position = data, 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self.position = max(0, offset + (0, self.position, len(self.data))[whence])
-        return self.position
-
-    def readinto(self, buffer) -> int:
-        block = self.data[self.position : self.position + len(buffer)]
-        buffer[: len(block)] = block
-        self.position += len(block)
-        return len(block)
+def _entry(cursor: Cursor) -> tuple[str, Member]:
+    signature, method, packed, size, *lengths, offset = cursor.unpack("<4s6xH8xIIHHH8xI", "the zip directory")
+    if signature != b"PK\1\2":
+        raise SourceError(f"no entry of the zip directory at {cursor.position - 46}: the file is damaged")
+    name = bytes(cursor.take(lengths[0], "a name in the zip directory")).decode("utf-8", "replace")
+    extra = Cursor(cursor.take(lengths[1], name))
+    cursor.take(lengths[2], name)
+    while extra.position + 4 <= len(extra.data) and _LONG in (size, packed, offset):
+        kind, length = extra.unpack("<HH", name)
+        field = Cursor(extra.take(length, name))
+        if kind == 1:  # the 64-bit values of those that are too long, in this order
+            size, packed, offset = (field.unpack("<Q", name)[0] if value == _LONG else value for value in (size, packed, offset))
+    return name, Member(method, packed, size, offset)
