@@ -19,7 +19,7 @@ import facegen_jax as fg
 from facegen_jax import checkpoint, image, published, vgg_face
 from facegen_jax.convert import __main__ as command
 from facegen_jax.convert import check, conversion, convert, layout
-from facegen_jax.convert.content import SourceError
+from facegen_jax.convert.cursor import SourceError
 
 WIDTHS, DENSE, GRID = (4, 6, 8, 8, 10), (12, 10, 7), 2
 SHAPES = check.shapes_of(vgg_face.VGGFace(WIDTHS, DENSE), 32 * GRID)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from published_files import LAYOUTS, random_network
 
 from facegen_jax.convert import check, convert
-from facegen_jax.convert.content import SMALL, SourceError, open_content
+from facegen_jax.convert.content import open_content
+from facegen_jax.convert.cursor import SMALL, SourceError
 from facegen_jax.convert.layout import canonical
 from facegen_jax.convert.source import read
 from facegen_jax.vgg_face import VGGFace

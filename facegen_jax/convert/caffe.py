@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .content import Cursor, SourceError
+from .cursor import Cursor, SourceError
 from .layout import NAMES, Parsed
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..tensor_file import blocks
 from ..vgg_face import DENSE, VGGFace, init_params
-from .content import SourceError
+from .cursor import SourceError
 from .layout import NAMES, merged
 
 COUNTS = {26: "convolutions only", 30: "without fc8", 32: "complete"}

@@ -12,7 +12,8 @@ from ..checkpoint import VGG_FACE
 from ..published import Colour
 from ..vgg_face import DENSE, MEAN_RGB, VGGFace
 from .check import check, doubts, shapes_of
-from .content import Content, SourceError, class_names, open_content
+from .content import Content, class_names, open_content
+from .cursor import SourceError
 from .layout import Parsed, canonical, merged
 from .source import read
 

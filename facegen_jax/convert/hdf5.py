@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .content import Cursor, SourceError
+from .cursor import Cursor, SourceError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 UNDEFINED = 0xFFFFFFFFFFFFFFFF

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from ..published import Colour
-from .content import SourceError
+from .cursor import SourceError
 from .hdf5 import Group, read_hdf5
 from .layout import NAMES, Parsed, by_position
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..published import Colour
 from ..vgg_face import CONVOLUTIONS, DENSE
-from .content import SourceError
+from .cursor import SourceError
 
 NAMES = (*CONVOLUTIONS, *DENSE)
 Axes = Literal["HWIO", "OIHW"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .content import GROWTH, SMALL, Cursor, SourceError, inflate
+from .cursor import GROWTH, SMALL, Cursor, SourceError, inflate
 
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8", 16: "u1", 17: "u2", 18: "u4"}
 """Data types of elements, as NumPy's."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .content import SourceError
+from .cursor import SourceError
 from .layout import NAMES, Parsed, by_position
 from .mat5 import read_mat
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from ..tensor_file import TensorFileError, parse
-from .content import Cursor, SourceError
+from .cursor import Cursor, SourceError
 from .layout import NAMES, Parsed
 from .zipped import Zip
 

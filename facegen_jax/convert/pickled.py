@@ -7,7 +7,7 @@ import io
 import pickletools
 from typing import Any, NamedTuple
 
-from .content import SourceError
+from .cursor import SourceError
 
 MAX_INSTRUCTIONS, MAX_HEAD = 200_000, 1 << 24
 HEAD_TOO_LONG = "pickled values of more than 16 MiB beside the tensors: not a state dict of VGG-Face"

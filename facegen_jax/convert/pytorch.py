@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from .content import Cursor, SourceError
+from .cursor import Cursor, SourceError
 from .layout import NAMES, Parsed, by_position
 from .pickled import HEAD_TOO_LONG, MAX_HEAD, Call, read_pickle
 from .torch7 import strided

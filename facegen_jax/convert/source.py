@@ -1,7 +1,8 @@
 """Which container a file is, by its content and never by its name, and its reader."""
 
 from . import caffe, keras, matconvnet, native, pytorch, torch7
-from .content import Content, SourceError
+from .content import Content
+from .cursor import SourceError
 from .hdf5 import is_hdf5
 from .layout import Parsed
 from .mat5 import is_mat

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .content import Cursor, SourceError
+from .cursor import Cursor, SourceError
 from .layout import Parsed, by_position
 
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)

@@ -6,7 +6,7 @@ Format: PKWARE's .ZIP File Format Specification, with the 64-bit records that to
 
 from typing import NamedTuple
 
-from .content import GROWTH, SMALL, Cursor, SourceError, inflate
+from .cursor import GROWTH, SMALL, Cursor, SourceError, inflate
 
 STORED, DEFLATED = 0, 8
 MAX_MEMBERS = 10_000
