@@ -85,7 +85,7 @@ PUBLISHED = (
         layout="pytorch-dag-legacy",
     ),
     Published("vggface.pth", "PyTorch", "BGR", "made from VGG_FACE.t7 by chi0tzp/PyVGGFace", layout="pytorch-pyvggface"),
-    Published("vgg_face.ptorch", "PyTorch", "BGR", "made from Caffe's by kilotaras/vgg_face_pytorch", layout="pytorch-torchvision-legacy"),
+    Published("vgg_face.ptorch", "PyTorch", "BGR", "made from Caffe's by kilotaras/vgg_face_pytorch", layout="pytorch-old"),
     Published(
         "VGG_FACE.caffemodel.pth",
         "PyTorch",

@@ -1,7 +1,6 @@
 """The record of a run: settings, network, inputs, losses, scores, versions; enough to repeat it."""
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import json
 import math
@@ -16,6 +15,7 @@ from . import image, metrics
 from .checkpoint import Network
 from .direction import Direction
 from .solver import Solution
+from .tensor_file import digest
 from .types import Image
 from .vgg_face import MEAN_RGB
 
@@ -46,7 +46,7 @@ def describe(
         "status": solution.status,
         "config": json.loads(json.dumps(dataclasses.asdict(config), default=str)),
         "network": _network(network),
-        "inputs": [{"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in inputs],
+        "inputs": [{"path": str(path), "sha256": digest(path)} for path in inputs],
         "loss": total,
         "parts": parts,
         "metrics": scores,

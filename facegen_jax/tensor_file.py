@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import ml_dtypes
@@ -78,7 +78,9 @@ def write(
     tensors: Mapping[str, np.ndarray],
     metadata: Mapping[str, str],
     dtype: str = "F32",
+    *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> None:
     """Write arrays, whole or not at all; views in any order of axes are written piece by piece.
 
@@ -88,8 +90,15 @@ def write(
         metadata: strings by name.
         dtype: a name of `DTYPES`.
         shapes: to write instead of an array's own, which merges axes without a copy.
+        progress: told of bytes about to be written.
     """
-    write_atomically(path, _pieces(tensors, metadata, dtype, shapes or {}))
+
+    def pieces() -> Iterator[bytes | memoryview]:
+        for piece in _pieces(tensors, metadata, dtype, shapes or {}):
+            progress(len(piece))
+            yield piece
+
+    write_atomically(path, pieces())
 
 
 def _pieces(

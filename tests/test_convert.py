@@ -1,5 +1,6 @@
 """Conversion: every layout gives the same parameters, traps are caught, and what is wrong is named."""
 
+import gzip
 import io
 import json
 import pickle
@@ -28,9 +29,12 @@ REFUSED = {"keras-rcmalli-latest": "an HDF5 group of the dense kind", "keras-rcm
 CONVERTIBLE = [each for each in LAYOUTS if each.name not in REFUSED]
 
 
-@pytest.fixture(scope="session")
+NETWORK = random_network(np.random.default_rng(0), WIDTHS, DENSE, GRID)
+
+
+@pytest.fixture
 def network() -> dict[str, np.ndarray]:
-    return random_network(np.random.default_rng(0), WIDTHS, DENSE, GRID)
+    return dict(NETWORK)
 
 
 @pytest.fixture
@@ -252,7 +256,9 @@ def test_files_that_end_in_zeros_are_refused(name, write, tmp_path):
         (bytes(100_000), "begins with zeros only: an unfinished download?"),
         (b"<html>404 Not Found</html>" * 20, "not a container that is known; expected MatConvNet"),
         (b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(100), "version 7.3.*save it again with -v7"),
-        (b"\x1f\x8b" + bytes(50), "not a readable tarball"),
+        (b"\x1f\x8b" + bytes(50), "damaged compressed data"),
+        (gzip.compress(bytes(2000) + b"text" * 500), "a tarball without a network"),
+        (gzip.compress(b"text" * 500), "not a readable tarball"),
         (b"PK\3\4" + bytes(50), "not a readable zip container"),
     ],
 )
@@ -327,6 +333,17 @@ def many_empty_members() -> bytes:
     return buffer.getvalue()
 
 
+def header(kind: str, size: int) -> bytes:
+    member = tarfile.TarInfo("a")
+    member.type, member.size = kind.encode(), size
+    return member.tobuf(tarfile.USTAR_FORMAT)
+
+
+def npy(shape: str) -> bytes:
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + bytes(12)
+
+
 def safetensors_file(shape: str) -> bytes:
     header = f'{{"conv1_1/kernel": {{"dtype": "F32", "shape": {shape}, "data_offsets": [0, 4]}}}}'.encode()
     return len(header).to_bytes(8, "little") + header + bytes(4)
@@ -341,6 +358,18 @@ HOSTILE = {
         + struct.pack("<idii", 1, 1.0, 3, 1) + struct.pack("<id", 1, 2.0)
         for index in range(1, 60, 2)
     ) + struct.pack("<ii", 3, 1),
+    "nested tuples as a key": lambda: zipped("a/data.pkl", b"\x80\x02}" + b")" + b"\x85" * 190_000 + b"K\1s."),
+    "doubling tuples as a key": lambda: zipped("a/data.pkl", b"\x80\x02})q\0" + b"h\0h\0\x86q\0" * 60 + b"K\1s."),
+    "a name of doubling lists": lambda: zipped("a/data.pkl", b"\x80\x04)q\0" + b"h\0h\0\x86q\0" * 60 + b"h\0\x93."),
+    "a table whose class is itself": lambda: struct.pack("<iiii", 4, 1, 2, 3) + b"V 1" + struct.pack("<ii", 2, 4) + b"nn.A"
+    + struct.pack("<iii", 3, 2, 1) + struct.pack("<ii5s", 2, 5, b"class") + struct.pack("<ii", 3, 2),
+    "a layer without a bias": lambda: struct.pack("<iiii", 4, 1, 2, 3) + b"V 1" + struct.pack("<ii", 2, 9) + b"nn.Linear" + struct.pack("<iii", 3, 2, 0),
+    "fifteen hundred long headers": lambda: gzip.compress(header("x", 10) + b"10 path=a\n".ljust(512, b"\0") * 1500),
+    "a header of sixteen megabytes": lambda: gzip.compress(header("x", 1 << 24)),
+    "a fractional side": lambda: zipped("a.npy", npy("(3.5,)")),
+    "an infinite side": lambda: zipped("a.npy", npy("(1e999,)")),
+    "a side of text": lambda: zipped("a.npy", npy("('3',)")),
+    "no numbers in a huge shape": lambda: zipped("a.npy", npy("(0, 2147483647, 2147483647, 2147483647)")),
     "a tarball of three thousand files": many_empty_members,
     "a side of 10^5000": lambda: safetensors_file(f"[{'9' * 4000}]"),
     "a thousand sides": lambda: safetensors_file(str([2**60] * 1000)),
@@ -366,13 +395,53 @@ def test_a_mean_that_is_not_vgg_faces_is_reported(tmp_path, network):
     assert any("own mean (100.00" in warning for warning in convert(tmp_path / "a.mat", tmp_path / "out.safetensors", SHAPES).warnings)
 
 
+@pytest.mark.parametrize("name", ["caffe-v1", "keras-rcmalli", "own-safetensors", "torch7-unfolded", "pytorch-dag-legacy"])
+def test_a_tail_of_zeros_never_passes_in_silence(name, write, tmp_path):
+    """Whatever of the end is zero: refused, or said in a warning; but zeros that were there before are not noticed, nor need they be."""
+    source = write(name)
+    content = source.read_bytes().rstrip(b"\0")
+    for count in (20, 40, 100, 400, 1000):
+        source.write_bytes(content[:-count] + bytes(count))
+        try:
+            converted = convert(source, tmp_path / "out.safetensors", SHAPES)
+        except SourceError:
+            continue
+        changed = any(not np.array_equal(value, NETWORK[key]) for key, value in read_back(tmp_path / "out.safetensors")[0].items())
+        assert not changed or any("ends in zeros" in warning for warning in converted.warnings), count
+
+
+def test_names_of_another_number_of_classes_are_left_out(write, tmp_path, network):
+    source = write("tarball-caffe")
+    with tarfile.open(source) as archive:
+        members = [(member, archive.extractfile(member)) for member in archive if member.isreg()]
+        contents = {member.name: file.read() for member, file in members if file}
+    with tarfile.open(source, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for path, content in contents.items():
+            member = tarfile.TarInfo("a" * 150 + "/" + path)  # too long for the header's own field
+            content = b"one\ntwo\n" if path.endswith("names.txt") else content
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    converted = convert(source, tmp_path / "out.safetensors", SHAPES)
+    assert any("names of 2 classes were left out: there are 7" in warning for warning in converted.warnings)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_tarballs_of_every_form(form, mode, write, tmp_path, network):
+    source = write("caffe-v1")
+    with tarfile.open(tmp_path / "a.tar", mode, format=form) as archive:
+        archive.add(source, "b" * (90 if form == tarfile.USTAR_FORMAT else 200) + "/VGG_FACE.caffemodel")
+    convert(tmp_path / "a.tar", tmp_path / "out.safetensors", SHAPES)
+    np.testing.assert_array_equal(read_back(tmp_path / "out.safetensors")[0]["fc7/kernel"], network["fc7/kernel"])
+
+
 def test_names_file(write, tmp_path, network):
     names = tmp_path / "names.txt"
     names.write_text("\n".join(class_names(network)[::-1]) + "\n")
     convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES, names=names)
     assert list(checkpoint.load_network(tmp_path / "out.safetensors").classes) == class_names(network)[::-1]
     names.write_text("one\ntwo\n")
-    with pytest.raises(SourceError, match="has 2 lines, expected the names of 7 classes"):
+    with pytest.raises(ValueError, match="has 2 lines, expected the names of 7 classes"):
         convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES, names=names)
 
 
@@ -472,13 +541,16 @@ def test_command_lists_known_files(run):
         (("SOURCE", "nowhere/out.safetensors"), "nowhere: no such folder"),
         (("SOURCE", "out.safetensors", "--verify", "nowhere.png"), "nowhere.png: no such file"),
         (("SOURCE", "out.safetensors", "--names", "nowhere.txt"), "nowhere.txt"),
+        (("SOURCE", "out.safetensors", "--verify", "face.png", "--no-fc"), "--verify needs fc6 to fc8"),
         (("SOURCE", "out.safetensors", "--dtype", "int8"), "--dtype"),
+        (("/dev/zero", "out.safetensors"), "is not a regular file"),
         (("TEXT", "out.safetensors"), "not a container that is known"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(arguments, message, run, write, home, monkeypatch):
     monkeypatch.chdir(home)
     (home / "text").write_text("text " * 1000)
+    fg.save_image(home / "face.png", np.zeros((9, 9, 3), np.float32))
     files = {"SOURCE": write("own-npz"), "TEXT": home / "text"}
     given = [files.get(each, each) for each in arguments]
     before = sorted(home.rglob("*"))
@@ -494,7 +566,7 @@ def test_a_full_disk_leaves_nothing(run, write, home, monkeypatch):
     source = write("own-npz")
     before = sorted(home.rglob("*"))
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("facegen_jax.convert.conversion.tensor_file.write", full)

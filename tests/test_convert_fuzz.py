@@ -118,7 +118,7 @@ def examine(content: bytes, folder: Path, whole: bool) -> None:
         tracemalloc.stop()
     assert dest.exists() == (whole and message is None)
     assert message is None or (message and message.isprintable())
-    assert peak < 2 * len(content) + 4 * SMALL
+    assert peak < 2 * len(content) + 2 * SMALL
     assert [path.name for path in folder.iterdir() if path.suffix == ".tmp"] == []
 
 

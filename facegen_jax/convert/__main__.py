@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from tqdm import tqdm
 
 from .. import image, published
 from ..checkpoint import vgg_face_place
 from ..command import fail, parse
-from .conversion import Precision, convert
+from .conversion import Converted, Precision, convert
+from .cursor import SourceError
 from .verify import verify
 
 PROG = "python -m facegen_jax.convert"
@@ -44,37 +46,52 @@ def main() -> int:
     if config.list_known:
         print(published.table())
         return 0
-    if config.source is None:
-        return fail(PROG, ValueError("give the file to convert (--list shows the known ones, --help all options)"))
     dest = config.dest or vgg_face_place()
     try:
-        return _convert(config, config.source, dest)
-    except (ValueError, OSError, MemoryError) as error:
-        return fail(PROG, error if isinstance(error, OSError) and error.filename else ValueError(f"{config.source}: {str(error) or 'out of memory'}"))
+        source = _check(config, dest)
+        converted = _convert(config, source, dest)
     except KeyboardInterrupt:
         print(f"{PROG}: stopped, nothing was written", file=sys.stderr)
         return 1
-
-
-def _convert(config: Convert, source: Path, dest: Path) -> int:
-    if dest.suffix != ".safetensors":
-        raise ValueError(f"{dest} should end in .safetensors")
-    if source.resolve() == dest.resolve():
-        raise ValueError("source and destination are the same file")
-    if config.verify:  # a picture that cannot be read should not be found out after half a minute
-        image.load(config.verify)
-    if config.dest and not dest.absolute().parent.is_dir():
-        raise ValueError(f"{dest.parent}: no such folder to write to")
-    colour = None if config.colour == "auto" else config.colour
-    converted = convert(source, dest, dtype=config.dtype, dense=config.fc, colour=colour, names=config.names)
-    for line in converted.found:
-        print(line)
+    except SourceError as error:
+        return fail(PROG, ValueError(f"{config.source}: {error}"))
+    except (ValueError, OSError) as error:
+        return fail(PROG, error)
+    except (MemoryError, RecursionError) as error:  # a file made to exhaust us
+        return fail(PROG, ValueError(f"{config.source}: cannot be read ({type(error).__name__})"))
+    print("\n".join(converted.found))
     for line in converted.warnings:
         print(f"{PROG}: warning: {line}", file=sys.stderr)
     print(f"wrote {dest} ({dest.stat().st_size:,} bytes, {config.dtype}); licence {published.LICENCE}")
-    for line in verify(dest, config.verify) if config.verify else ():
-        print(line)
+    if config.verify:
+        print("\n".join(verify(dest, config.verify)))
     return 0
+
+
+def _check(config: Convert, dest: Path) -> Path:
+    """Refuse what cannot work before half a gigabyte is read; returns the source."""
+    if config.source is None:
+        raise ValueError("give the file to convert (--list shows the known ones, --help all options)")
+    if dest.suffix != ".safetensors":
+        raise ValueError(f"{dest} should end in .safetensors")
+    if config.source.resolve() == dest.resolve():
+        raise ValueError(f"{dest}: source and destination are the same file")
+    if config.dest and not dest.absolute().parent.is_dir():
+        raise ValueError(f"{dest.parent}: no such folder to write to")
+    if config.names and not config.names.is_file():
+        raise ValueError(f"{config.names}: no such file")
+    if config.verify:
+        image.load(config.verify)
+        if not config.fc:
+            raise ValueError("--verify needs fc6 to fc8, which --no-fc leaves out")
+    return config.source
+
+
+def _convert(config: Convert, source: Path, dest: Path) -> Converted:
+    size = source.stat().st_size if source.is_file() else 0
+    colour = None if config.colour == "auto" else config.colour
+    with tqdm(total=2 * size, disable=None, leave=False, unit="B", unit_scale=True) as bar:
+        return convert(source, dest, dtype=config.dtype, dense=config.fc, colour=colour, names=config.names, progress=bar.update)
 
 
 if __name__ == "__main__":

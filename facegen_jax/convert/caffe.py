@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .cursor import Cursor, SourceError
+from .cursor import Cursor, SourceError, shaped
 from .layout import NAMES, Parsed
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -77,7 +77,7 @@ def _varint(cursor: Cursor, what: str) -> int:
 
 
 def _blob(data: memoryview, what: str) -> np.ndarray:
-    """Numbers with their shape; unit axes that the old form puts in front are dropped."""
+    """Numbers with their shape, which the old form fills up with unit axes in front."""
     legacy, shape = [1, 1, 1, 1], None
     single: list[memoryview] = []
     double: list[memoryview] = []
@@ -92,12 +92,7 @@ def _blob(data: memoryview, what: str) -> np.ndarray:
     packed = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
     if len(packed) % dtype.itemsize:
         raise SourceError(f"{what} has {len(packed)} bytes of data, not a multiple of {dtype.itemsize}: the file is damaged")
-    values, sides = np.frombuffer(packed, dtype), legacy if shape is None else shape
-    if len(sides) > 8 or np.prod(sides, dtype=object) != len(values):
-        raise SourceError(f"{what} holds {len(values)} numbers, expected shape {tuple(sides[:8])}: the file is damaged")
-    while len(sides) > (1 if what.endswith("bias") else 2) and sides[0] == 1:
-        sides = sides[1:]
-    return values.reshape(sides)
+    return shaped(np.frombuffer(packed, dtype), legacy if shape is None else shape, what)
 
 
 def _shape(data: memoryview, what: str) -> list[int]:

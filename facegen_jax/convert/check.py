@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import jax
@@ -13,6 +13,8 @@ from ..vgg_face import DENSE, VGGFace, init_params
 from .cursor import SourceError
 from .layout import NAMES, merged
 
+ZEROS = 4
+"""Exact zeros at the end of a kernel that trained weights do not have."""
 COUNTS = {26: "convolutions only", 30: "without fc8", 32: "complete"}
 
 
@@ -41,8 +43,8 @@ def check(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, .
 
 
 def _check_numbers(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    zeros = 0
-    for block in blocks(array.transpose(np.argsort([-abs(step) for step in array.strides], kind="stable"))):  # as it lies in memory: faster
+    zeros, numbers = 0, np.empty(0, np.float32)
+    for block in _as_it_lies(array):
         with np.errstate(over="ignore", invalid="ignore"):
             numbers = block.astype(np.float32, copy=False)
         if not np.isfinite(numbers).all():
@@ -50,6 +52,13 @@ def _check_numbers(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None
         zeros += numbers.size - np.count_nonzero(numbers)
     if name.endswith("kernel") and zeros > array.size / 2:
         raise SourceError(f"{name} of shape {shape} is zero in {zeros} of {array.size} places: an unfinished download?")
+    if name.endswith("kernel") and not numbers.ravel()[-ZEROS:].any():
+        raise SourceError(f"{name} of shape {shape} ends in {min(ZEROS, numbers.size)} zeros: an unfinished download?")
+
+
+def _as_it_lies(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Blocks in the order of memory, which is faster, and puts what a damaged file lacks at the end."""
+    return blocks(array.transpose(np.argsort([-abs(step) for step in array.strides], kind="stable")))
 
 
 @np.errstate(all="ignore")  # numbers too large to square raise no doubts
@@ -63,7 +72,7 @@ def doubts(tensors: Mapping[str, np.ndarray]) -> list[str]:
     - in pictures of faces green is more like blue than like red, so conv1_1's kernels are too.
     """
     energies = {name.removesuffix("/kernel"): _energy(array) for name, array in tensors.items() if name.endswith("kernel")}
-    found = []
+    found = [f"{name} ends in zeros" for name, array in tensors.items() if name.endswith("bias") and len(array) > 2 and not array[-2:].any()]
     for before, name in itertools.pairwise(NAMES):
         if name not in energies or name == "fc6" or len(energies[name].inputs) != len(energies[name].outputs):
             continue

@@ -1,7 +1,7 @@
 """One conversion from file to file: open, read, bring to canonical order, check, write."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -40,6 +40,7 @@ def convert(
     dense: bool = True,
     colour: Colour | None = None,
     names: Path | None = None,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> Converted:
     """Convert a published file to canonical safetensors; `dest` is written whole or not at all.
 
@@ -51,12 +52,14 @@ def convert(
         dense: keep fc6 to fc8 where the file has them.
         colour: order of conv1_1's inputs in the file, where the user knows better than the reader.
         names: a file of class names, one a line; else those of the source are kept.
+        progress: told of bytes hashed and written; a float32 conversion does either with about the size of the file.
 
     Raises:
         SourceError: what is wrong with the source, in one line.
+        ValueError: `names` does not fit.
     """
     expected = expected or shapes_of(VGGFace(), 224)
-    content = open_content(source)
+    content = open_content(source, progress)
     parsed = read(content)
     entry = published.known(content.sha256, content.md5)
     order = colour or (entry.colour if entry else parsed.colour)
@@ -66,12 +69,14 @@ def convert(
     held = check(tensors, expected)
     classes = _classes(names, content, parsed, expected["fc8/bias"][0])
     notes = () if entry or colour else parsed.notes
+    if not classes and (content.names or parsed.classes):
+        notes = (*notes, f"names of {len(content.names or parsed.classes)} classes were left out: there are {expected['fc8/bias'][0]}")
     warnings = (*notes, *_about_mean(parsed), *doubts(tensors))
     if dtype == "float16":
         _check_range(tensors)
     metadata = _metadata(source, content, parsed, order, entry, classes)
     dest.parent.mkdir(parents=True, exist_ok=True)
-    tensor_file.write(dest, tensors, metadata, CODES[dtype], merged(tensors))
+    tensor_file.write(dest, tensors, metadata, CODES[dtype], shapes=merged(tensors), progress=progress)
     return Converted(_lines(content, parsed, order, entry, held), warnings, metadata)
 
 
@@ -81,7 +86,7 @@ def _classes(names: Path | None, content: Content, parsed: Parsed, expected: int
     if names:
         found = class_names(names.read_bytes())
         if len(found) != expected:
-            raise SourceError(f"{names} has {len(found)} lines, expected the names of {expected} classes")
+            raise ValueError(f"{names} has {len(found)} lines, expected the names of {expected} classes")
     return found if len(found) == expected else ()
 
 

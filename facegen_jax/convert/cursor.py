@@ -1,16 +1,19 @@
 """Bytes that nobody vouches for: read through a cursor that never leaves them, unpacked within bounds."""
 
+import math
 import mmap
 import struct
 import zlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 GROWTH = 2
 """How often its own size a compressed file may unpack to: float weights hardly shrink, so more is not a network."""
-SMALL = 1 << 20
-"""Files below this size may unpack to this size in any case (tiny networks, padding)."""
+SMALL = 4 << 20
+"""Files below this size may unpack to this size in any case (tiny networks, names and padding beside weights)."""
+MAX_AXES, MAX_SIDE = 8, 1 << 31
 BLOCK = 1 << 20
 """Bytes that are read or unpacked at a time."""
 
@@ -49,6 +52,26 @@ class Cursor:
         if not 0 <= position <= len(self.data):
             raise SourceError(f"{what} lies at {position}, the file ends at {len(self.data)}: it is damaged or cut short")
         return Cursor(self.data, position)
+
+
+def shaped(values: np.ndarray, shape: Sequence[Any], what: str, order: Literal["C", "F"] = "C") -> np.ndarray:
+    """Numbers in a shape that the file states, if that is one and fits."""
+    whole = len(shape) <= MAX_AXES and all(isinstance(side, int) and 0 <= side < MAX_SIDE for side in shape)
+    if not whole or math.prod(shape) != len(values):
+        shown = tuple(shape[:MAX_AXES]) if whole else f"of {len(shape)} axes, negative, huge or fractional"
+        raise SourceError(f"{what} holds {len(values)} numbers, its shape is {shown}: the file is damaged")
+    return values.reshape(tuple(shape), order=order) if len(values) else np.empty(0, values.dtype)
+
+
+def strided(storage: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, what: str) -> np.ndarray:
+    """A tensor as Torch stores it, a view with steps into flat numbers, checked against their end."""
+    if 0 in shape:
+        return np.empty(0, storage.dtype)
+    last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
+    if min(shape, default=1) < 0 or min(strides, default=0) < 0 or offset < 0 or last >= len(storage) or math.prod(shape) > len(storage):
+        raise SourceError(f"{what} of shape {shape} reaches beyond its {len(storage)} numbers: the file is damaged")
+    size = storage.dtype.itemsize
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, [step * size for step in strides], writeable=False)
 
 
 def room(size: int) -> memoryview:

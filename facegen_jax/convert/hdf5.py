@@ -4,12 +4,13 @@ Ours rather than h5py, whose C library crashes or hangs on damaged files. Format
 Group. Superblocks 0 to 3, old groups (symbol tables) and new ones with few links, layouts 3 and 4.
 """
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from .cursor import Cursor, SourceError
+from .cursor import Cursor, SourceError, shaped
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 UNDEFINED = 0xFFFFFFFFFFFFFFFF
@@ -57,16 +58,16 @@ def read_hdf5(data: memoryview) -> Group:
 
 
 class _Reader:
-    """The file, the objects that are open, so that a group inside itself ends, and a count that bounds what a hostile file can ask for."""
+    """The file, its objects so far (many names may lead to one), and a count that bounds what a hostile file can ask for."""
 
     def __init__(self, data: memoryview):
-        self.data, self.open, self.count = data, set(), 0
+        self.data, self.known, self.count = data, {}, 0
 
     def object(self, address: int, path: str) -> Group | np.ndarray | None:
         """A group or an array of numbers; None for anything else."""
-        if address in self.open:
-            raise SourceError(f"{path}: a group inside itself: the file is damaged")
-        self.open.add(address)
+        if address in self.known:
+            return self.known[address]
+        self.known[address] = None  # a group inside itself finds nothing there
         messages = []
         for message in self.messages(address, path):
             self.tick(path)
@@ -80,13 +81,14 @@ class _Reader:
                 member = self.object(child, f"{path}{name}/")
                 if member is not None:
                     members[name] = member
-            texts = [text for kind, content in messages if kind == ATTRIBUTE and (text := _text_attribute(content))]
-            found = Group(members, dict(texts))
-        self.open.remove(address)
+            texts = dict(text for kind, content in messages if kind == ATTRIBUTE and (text := _text_attribute(content)))
+            self.tick(path, sum(map(len, texts.values())))
+            found = Group(members, texts)
+        self.known[address] = found
         return found
 
-    def tick(self, path: str) -> None:
-        self.count += 1
+    def tick(self, path: str, count: int = 1) -> None:
+        self.count += count
         if self.count > MAX_OBJECTS:
             raise SourceError(f"{path}: more than {MAX_OBJECTS} objects: not a network")
 
@@ -174,22 +176,20 @@ class _Reader:
         version, kind = kinds[LAYOUT].unpack("<BB", path)
         if version not in (3, 4) or kind not in (0, 1) or FILTERS in kinds:
             raise SourceError(f"{path}: an HDF5 array in chunks or compressed, which Keras does not write; {REMEDY}")
-        count = 1
-        for side in shape:
-            count *= side
+        count = math.prod(shape)
         if kind == 0:
             content = Cursor(kinds[LAYOUT].take(kinds[LAYOUT].unpack("<H", path)[0], path))
         else:
             address, _ = kinds[LAYOUT].unpack("<QQ", path)
             content = Cursor(self.data).at(0 if address == UNDEFINED and not count else address, path)
-        return content.array(dtype, count, f"{path} of shape {shape}").reshape(shape)
+        return shaped(content.array(dtype, count, f"{path} of shape {shape}"), shape, path)
 
 
 def _dtype(cursor: Cursor) -> np.dtype | None:
     """Plain numbers as NumPy's type; None for anything else."""
     first, bits, _, _, size = cursor.unpack("<BBBBI", "a data type")
     order = ">" if bits & 1 else "<"
-    name = {(0, 0): "u", (0, 8): "i", (1, 0): "f", (1, 32): "f"}.get((first & 15, bits & (8 if first & 15 == 0 else 0)))
+    name = {0: "i" if bits & 8 else "u", 1: "f"}.get(first & 15)
     known = size in (2, 4, 8) if name == "f" else size in (1, 2, 4, 8)
     return np.dtype(f"{order}{name}{size}") if name and known else None
 
@@ -223,9 +223,7 @@ def _text_attribute(cursor: Cursor) -> tuple[str, list[str]] | None:
     first, _, _, _, size = datatype.unpack("<BBBBI", name)
     if first & 15 != 3 or not size:
         return None
-    count = 1
-    for side in _shape(space, name):
-        count *= side
+    count = math.prod(_shape(space, name))
     if count > MAX_TEXTS:
         raise SourceError(f"attribute {name!r} of {count} strings: not a network")
     text = bytes(cursor.take(count * size, name))

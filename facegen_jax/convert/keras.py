@@ -1,6 +1,7 @@
 """Keras `.h5`: rcmalli's files (by name), deepface's and Keras 3's (by order), and a flat one in PyTorch's layout."""
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from .hdf5 import Group, read_hdf5
 from .layout import NAMES, Parsed, by_position
 
 Pair = tuple[np.ndarray, np.ndarray]
+MAX_DEPTH = 3
+"""Of models within models."""
 
 
 def read(data: memoryview) -> Parsed:
@@ -21,7 +24,7 @@ def read(data: memoryview) -> Parsed:
         return Parsed("flat .h5 (PyTorch's axes)", flat, "OIHW", "BGR")
     if held := _group(root, "layers"):
         return _by_order("Keras 3 .weights.h5", [pair for _, group in _ordered(held) if (pair := _keras3(group))])
-    found = {name: pair for name, group in _ordered(root) if (pair := _keras2(name, group))}
+    found = dict(_keras2(root, 0))
     if not found:
         raise SourceError("an HDF5 file without layers of Keras: expected groups with kernel:0 and bias:0 in them")
     if set(found) <= set(NAMES):
@@ -48,29 +51,33 @@ def _flat(root: Group) -> dict[str, Pair]:
 
 
 def _ordered(group: Group) -> list[tuple[str, Group]]:
-    """Groups in the order of `layer_names`; where it is missing, by their numbers (conv2d, conv2d_1, ..., conv2d_10; dense after them)."""
-    names = group.texts.get("layer_names") or sorted(group.members, key=lambda name: [int(part) if part.isdigit() else part for part in _parts(name)])
-    groups = [(name, _group(group, name.split("/")[0])) for name in dict.fromkeys(names)]
+    """Groups in the order that the file states; else by their numbers (conv2d, conv2d_1, ..., conv2d_10; dense after them)."""
+    stated = group.texts.get("layer_names") or [name.split("/")[0] for name in group.texts.get("weight_names", ())]
+    names = [name for name in stated if "/" not in name]  # of a layer `fc6/relu` there is only the group fc6, named before
+    groups = [(name, _group(group, name)) for name in dict.fromkeys(names or sorted(group.members, key=_by_number))]
     return [(name, found) for name, found in groups if found]
 
 
-def _parts(name: str) -> list[str]:
-    return re.split(r"(\d+)", name)
+def _by_number(name: str) -> list[int | str]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]{1,9})", name)]
 
 
-def _keras2(name: str, group: Group) -> Pair | None:
-    """Kernel and bias at LAYER/LAYER/kernel:0, whatever the inner name (`fc6/relu` and the like hold nothing)."""
-    if "/" in name:
-        return None
-    for inner in [group, *(member for member in group.members.values() if isinstance(member, Group))]:
-        kernel, bias = inner.members.get("kernel:0"), inner.members.get("bias:0")
-        if isinstance(kernel, np.ndarray) and isinstance(bias, np.ndarray):
-            return kernel, bias
-        if any(member.endswith("_W") for member in inner.members):
-            raise SourceError(
-                f"{name}: a file of Keras 1, whose kernels are turned or not depending on its backend; use another of the published files"
-            )
-    return None
+def _keras2(group: Group, depth: int) -> Iterator[tuple[str, Pair]]:
+    """Kernel and bias of each layer, at LAYER/kernel:0 or LAYER/any name/kernel:0; a model within a model is a group of such layers."""
+    for name, layer in _ordered(group):
+        inner = [layer, *(member for member in layer.members.values() if isinstance(member, Group))]
+        pairs = [pair for each in inner if (pair := _kernel_and_bias(each, name))]
+        if len(pairs) == 1:
+            yield name, pairs[0]
+        elif depth < MAX_DEPTH:
+            yield from _keras2(layer, depth + 1)
+
+
+def _kernel_and_bias(group: Group, layer: str) -> Pair | None:
+    arrays = {name.removesuffix(":0"): array for name, array in group.members.items() if isinstance(array, np.ndarray)}
+    if any(name.endswith("_W") for name in arrays):
+        raise SourceError(f"{layer}: a file of Keras 1, whose kernels are turned or not depending on its backend; use another of the published files")
+    return (arrays["kernel"], arrays["bias"]) if {"kernel", "bias"} <= set(arrays) else None
 
 
 def _keras3(group: Group) -> Pair | None:

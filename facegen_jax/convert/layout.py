@@ -61,6 +61,8 @@ def canonical(parsed: Parsed, colour: Colour | None = None) -> dict[str, np.ndar
         if name not in parsed.layers:
             continue
         kernel, bias = parsed.layers[name]
+        if name in DENSE and parsed.axes == "OIHW" and kernel.shape[:2] == (1, 1):  # Caffe's old form of two axes
+            kernel = kernel.reshape(kernel.shape[2:])
         if name in CONVOLUTIONS:
             kernel = _convolution(name, kernel, parsed.axes)
         elif name == "fc6":

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .cursor import GROWTH, SMALL, Cursor, SourceError, inflate
+from .cursor import GROWTH, SMALL, Cursor, SourceError, inflate, shaped
 
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8", 16: "u1", 17: "u2", 18: "u4"}
 """Data types of elements, as NumPy's."""
@@ -82,6 +82,13 @@ class _Reader:
         dtype = np.dtype(self.order + NUMBERS[kind])
         return content.array(dtype, len(content.data) // dtype.itemsize, what)
 
+    def integers(self, cursor: Cursor, what: str) -> list[int]:
+        """A few whole numbers, such as dimensions."""
+        values = self.numbers(cursor, what)
+        if values.dtype.kind not in "iu" or not 1 <= len(values) <= 32:
+            raise SourceError(f"{what} are {len(values)} of type {values.dtype}, expected up to 32 whole numbers: the file is damaged")
+        return values.tolist()
+
     def text(self, cursor: Cursor, what: str) -> str:
         """Letters, up to 64 thousand."""
         kind, content = self.element(cursor)
@@ -95,28 +102,25 @@ class _Reader:
             raise SourceError(f"more than {MAX_VALUES} values or nested deeper than {MAX_DEPTH}: not a network")
         if not len(cursor.data):  # written for what does not exist
             return "", np.empty(0, np.float32)
-        flags, dims = self.numbers(cursor, "array flags"), self.numbers(cursor, "array dimensions")
+        flags, shape = self.integers(cursor, "array flags"), tuple(self.integers(cursor, "array dimensions"))
         name = self.text(cursor, "an array's name")
-        if not len(flags) or len(dims) > 32 or any(side < 0 for side in dims.tolist()):
-            raise SourceError(f"array {name!r} has no flags or dimensions {dims[:8].tolist()}: the file is damaged")
-        shape, kind = tuple(dims.tolist()), int(flags[0]) & 0xFF
+        if min(shape) < 0:
+            raise SourceError(f"array {name!r} has dimensions {shape}: the file is damaged")
+        kind = flags[0] & 0xFF
         if kind == CELL:
             return name, [self.matrix(self.child(cursor, name), depth + 1)[1] for _ in range(self.count(shape, cursor, name))]
         if kind == STRUCT:
             return name, self.struct(cursor, shape, name, depth)
         if kind == CHAR:
             return name, self.text(cursor, name)
-        if FIRST_NUMERIC <= kind <= LAST_NUMERIC and not int(flags[0]) & 0x0800:
-            values = self.numbers(cursor, f"array {name!r} of shape {shape}")
-            if len(values) != math.prod(shape):
-                raise SourceError(f"array {name!r} holds {len(values)} numbers, expected shape {shape}: the file is damaged")
-            return name, values.reshape(shape, order="F")
+        if FIRST_NUMERIC <= kind <= LAST_NUMERIC and not flags[0] & 0x0800:
+            what = f"array {name!r} of shape {shape}"
+            return name, shaped(self.numbers(cursor, what), shape, what, "F")
         return name, None  # sparse, complex, functions, objects: nothing a network needs
 
     def struct(self, cursor: Cursor, shape: tuple[int, ...], name: str, depth: int) -> Any:
-        width = self.numbers(cursor, f"struct {name!r}")
+        step = self.integers(cursor, f"field name lengths of {name!r}")[0]
         packed = self.numbers(cursor, f"field names of {name!r}").tobytes()
-        step = int(width[0]) if len(width) else 0
         if step < 1 or len(packed) > step * MAX_FIELDS:
             raise SourceError(f"struct {name!r} has field names of {step} letters in {len(packed)} bytes: the file is damaged")
         fields = [packed[start : start + step].split(b"\0")[0].decode("latin-1") for start in range(0, len(packed), step)]

@@ -80,7 +80,7 @@ def _mean(meta: dict[str, Any]) -> tuple[float, ...] | None:
     """`averageImage`: three numbers, or a picture of them."""
     normalization = meta.get("normalization")
     average = normalization.get("averageImage") if isinstance(normalization, dict) else None
-    if not isinstance(average, np.ndarray) or average.size < 3 or average.size % 3 or average.dtype.kind != "f":
+    if not isinstance(average, np.ndarray) or average.size < 3 or average.size % 3:
         return None
     return tuple(float(value) for value in average.reshape(-1, 3, order="F").mean(0, dtype=np.float64))
 

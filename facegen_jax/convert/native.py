@@ -1,12 +1,11 @@
 """Our own files: `.safetensors`, and `.npz` with the same names."""
 
 import ast
-import math
 
 import numpy as np
 
 from ..tensor_file import TensorFileError, parse
-from .cursor import Cursor, SourceError
+from .cursor import Cursor, SourceError, shaped
 from .layout import NAMES, Parsed
 from .zipped import Zip
 
@@ -52,10 +51,10 @@ def _npy(data: memoryview, name: str) -> np.ndarray:
     text = bytes(cursor.take(min(length, 10_000), name))
     try:
         header = ast.literal_eval(text.decode("latin-1"))
-        dtype, shape, fortran = np.dtype(header["descr"]), header["shape"], header["fortran_order"]
-        count = math.prod(map(int, shape[:32]))
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
+        dtype, shape, fortran = np.dtype(header["descr"]), tuple(header["shape"]), bool(header["fortran_order"])
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError, OverflowError):
         raise SourceError(f"{name} has a damaged header") from None
-    if dtype.kind not in "fiu" or not isinstance(shape, tuple) or len(shape) > 32 or any(not 0 <= side < 1 << 62 for side in shape):
-        raise SourceError(f"{name} holds {dtype} of shape {shape}, expected plain numbers")
-    return cursor.array(dtype, count, f"{name} of shape {shape}").reshape(shape, order="F" if fortran else "C")
+    if dtype.kind not in "fiu":
+        raise SourceError(f"{name} holds {dtype}, expected plain numbers")
+    rest = len(data) - cursor.position
+    return shaped(cursor.array(dtype, rest // dtype.itemsize, name), shape, name, "F" if fortran else "C")

@@ -97,7 +97,7 @@ def _combine(name: str, argument: Any, stack: list[Any]) -> None:
         stack.append(Name(argument.replace(" ", ".")))
     elif name == "STACK_GLOBAL":
         member, module = stack.pop(), stack.pop()
-        stack.append(Name(f"{module}.{member}"))
+        stack.append(Name(f"{_text(module)}.{_text(member)}"))
     elif name == "BINPERSID":
         stack.append(Persistent(stack.pop()))
     elif name in ("REDUCE", "NEWOBJ"):
@@ -113,10 +113,10 @@ def _combine(name: str, argument: Any, stack: list[Any]) -> None:
         stack[-1].extend(values)
     elif name == "SETITEM":
         value, key = stack.pop(), stack.pop()
-        stack[-1][key] = value
+        stack[-1][_key(key)] = value
     elif name == "SETITEMS":
         values = _marked(stack)
-        stack[-1].update(zip(values[::2], values[1::2], strict=True))
+        stack[-1].update(zip(map(_key, values[::2]), values[1::2], strict=True))
     else:
         raise SourceError(f"a pickle with the instruction {name}, which no state dict needs; save model.state_dict() with torch.save")
 
@@ -124,7 +124,22 @@ def _combine(name: str, argument: Any, stack: list[Any]) -> None:
 def _called(function: Any, arguments: Any) -> Any:
     if not isinstance(function, Name) or not isinstance(arguments, tuple):
         raise SourceError("a pickle that calls what is no function: the file is damaged")
-    return {} if function.name == "collections.OrderedDict" and not arguments else Call(function.name, arguments)
+    if function.name == "collections.OrderedDict":  # Python 2 gives it a list of pairs, Python 3 fills it afterwards
+        return {_key(key): value for key, value in (arguments[0] if arguments else ())}
+    return Call(function.name, arguments)
+
+
+def _key(value: Any) -> str | int:
+    """A key of a dict; nested ones would take forever to hash."""
+    if not isinstance(value, str | int):
+        raise SourceError("a pickled dict whose keys are neither text nor numbers: not a state dict")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise SourceError("a pickle that names what is no text: the file is damaged")
+    return value
 
 
 def _marked(stack: list[Any]) -> list[Any]:

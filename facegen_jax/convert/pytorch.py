@@ -5,26 +5,27 @@ Read without torch: its own restricted loader has let code run before (CVE-2025-
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
 
-from .cursor import Cursor, SourceError
+from .cursor import Cursor, SourceError, strided
 from .layout import NAMES, Parsed, by_position
 from .pickled import HEAD_TOO_LONG, MAX_HEAD, Call, read_pickle
-from .torch7 import strided
 from .zipped import Zip
 
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """The pickled magic number that the container before PyTorch 1.6 begins with."""
 DTYPES = {"Float": np.dtype("<f4"), "Double": np.dtype("<f8"), "Half": np.dtype("<f2"), "BFloat16": np.dtype(ml_dtypes.bfloat16)}
 DTYPES |= {"Long": np.dtype("<i8"), "Int": np.dtype("<i4"), "Short": np.dtype("<i2"), "Char": np.dtype("i1"), "Byte": np.dtype("u1")}
-TENSOR, PARAMETER = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"
+TENSOR = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
+"""What a tensor is pickled as since and before PyTorch 0.4; the first four arguments are the same."""
+PARAMETER = ("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch.nn.parameter.Parameter")
 MAX_DICTS = 100
-KEY = re.compile(r"(?:.*\.)?(?:(conv)(_?)(\d_\d)|(fc\d))\.(weight|bias)")
-NUMBERED = re.compile(r"(?:.*\.)?(features|classifier)\.(\d+)\.(weight|bias)")
+KEY = re.compile(r"(?:.*\.)?(?:(conv)(_?)([0-9]_[0-9])|(fc[0-9]))\.(weight|bias)")
+NUMBERED = re.compile(r"(?:.*\.)?(features|classifier)\.([0-9]{1,3})\.(weight|bias)")
 EITHER = (
     "files of both colour orders use these names; taken as RGB, as vgg_face_dag.pth has it (--colour BGR for weights from Caffe, --verify to see)"
 )
@@ -50,7 +51,7 @@ class Tensor(NamedTuple):
     def view(self, storage: Cursor, name: str) -> np.ndarray:
         """Its numbers out of the storage that begins at the cursor."""
         numbers = storage.array(self.dtype, self.length, f"storage of {name}, {self.length} numbers")
-        return strided(numbers, self.shape, self.strides, self.offset, name) if 0 not in self.shape else np.empty(0, self.dtype)
+        return strided(numbers, self.shape, self.strides, self.offset, name)
 
 
 def read_zip(files: Zip) -> Parsed:
@@ -61,7 +62,7 @@ def read_zip(files: Zip) -> Parsed:
         raise SourceError(HEAD_TOO_LONG)
     if f"{folder}byteorder" in files.members and bytes(files.read(f"{folder}byteorder")) != b"little":
         raise SourceError("numbers in big-endian order; save the file again on another machine")
-    found = dict(_tensors(read_pickle(io.BytesIO(files.read(head))), set()))
+    found = dict(_wanted(_tensors(read_pickle(io.BytesIO(files.read(head))), set())))
     storages = {key: files.read(f"{folder}data/{key}") for key in {tensor.key for tensor in found.values()}}
     return _parsed({name: tensor.view(Cursor(storages[tensor.key]), name) for name, tensor in found.items()}, "zip")
 
@@ -72,12 +73,13 @@ def read_legacy(data: memoryview) -> Parsed:
     _, _, system, value, keys = (read_pickle(stream) for _ in range(5))
     if not isinstance(keys, list) or not isinstance(system, dict) or system.get("little_endian") is False:
         raise SourceError("not the five pickles of torch.save in little-endian order: the file is damaged")
-    found = dict(_tensors(value, set()))
-    sizes = {tensor.key: (tensor.dtype.itemsize, tensor.length) for tensor in found.values()}
+    tensors = list(_tensors(value, set()))  # also those of an optimizer, whose names repeat: their storages must be passed over
+    sizes = {tensor.key: (tensor.dtype.itemsize, tensor.length) for _, tensor in tensors}
+    found = dict(_wanted(tensors))
     cursor, storages = Cursor(data, stream.tell()), {}
     for key in keys:
         if not isinstance(key, str) or key not in sizes:
-            raise SourceError(f"storage {key!r:.50} belongs to no tensor: the file is damaged")
+            raise SourceError("a storage that belongs to no tensor: the file is damaged")
         size, count = sizes[key]
         if cursor.unpack("<q", f"storage {key}")[0] != count:
             raise SourceError(f"storage {key} should hold {count} numbers: the file is damaged")
@@ -90,18 +92,25 @@ def read_legacy(data: memoryview) -> Parsed:
 
 def _tensors(value: Any, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
     """The state dict, at the top or inside other dicts (`state_dict`, `model`), each of which is looked into once."""
-    if not seen and isinstance(value, Call) and value.name != TENSOR:
+    if not seen and isinstance(value, Call) and value.name not in TENSOR:
         raise SourceError(f"a pickled {value.name}, which is code; save model.state_dict() with torch.save")
     if not isinstance(value, dict) or id(value) in seen or len(seen) > MAX_DICTS:
         return
     seen.add(id(value))
     for name, item in value.items():
-        if isinstance(item, Call) and item.name == PARAMETER and item.arguments:
+        if isinstance(item, Call) and item.name in PARAMETER and item.arguments:
             item = item.arguments[0]
-        if isinstance(name, str) and isinstance(item, Call) and item.name == TENSOR:
+        if isinstance(name, str) and isinstance(item, Call) and item.name in TENSOR:
             yield name, _tensor(item, name)
         else:
             yield from _tensors(item, seen)
+
+
+def _wanted(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+    """Those whose names are of VGG-Face, or else all, for the message to name."""
+    tensors = list(tensors)
+    named = [(name, tensor) for name, tensor in tensors if KEY.fullmatch(name) or NUMBERED.fullmatch(name)]
+    yield from named or tensors
 
 
 def _tensor(call: Call, name: str) -> Tensor:
@@ -129,7 +138,7 @@ def _parsed(tensors: dict[str, np.ndarray], container: str) -> Parsed:
             underscore |= bool(between)
             pairs.setdefault(f"conv{number}" if convolution else dense, {})[leaf] = tensor
     if pairs:
-        layers = {name: _pair(pair) for name, pair in pairs.items() if name in NAMES and len(pair) == 2}
+        layers = {name: (pair["weight"], pair["bias"]) for name, pair in pairs.items() if name in NAMES and len(pair) == 2}
         style, colour = ("PyVGGFace names", "BGR") if underscore else ("flat names", "RGB")
         return Parsed(f"PyTorch state dict ({container}, {style})", layers, "OIHW", colour, notes=() if underscore else (EITHER,))
     return _numbered(tensors, container)
@@ -143,11 +152,6 @@ def _numbered(tensors: dict[str, np.ndarray], container: str) -> Parsed:
             pairs.setdefault((match[1] == "classifier", int(match[2])), {})[match[3]] = tensor
     if not pairs:
         raise SourceError(f"a state dict of another network; its keys begin {', '.join(list(tensors)[:4]) or 'nowhere (it is empty)'}")
-    layers = by_position([_pair(pairs[place]) for place in sorted(pairs) if len(pairs[place]) == 2])
+    whole = [pairs[place] for place in sorted(pairs) if len(pairs[place]) == 2]
+    layers = by_position([(pair["weight"], pair["bias"]) for pair in whole])
     return Parsed(f"PyTorch state dict ({container}, torchvision numbers)", layers, "OIHW", "BGR")
-
-
-def _pair(pair: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias; dense layers in Caffe's old four axes lose the leading ones."""
-    kernel = pair["weight"]
-    return (kernel.reshape(kernel.shape[2:]) if kernel.ndim == 4 and kernel.shape[:2] == (1, 1) else kernel), pair["bias"]

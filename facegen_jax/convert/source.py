@@ -18,7 +18,7 @@ def read(content: Content) -> Parsed:
         SourceError: an unknown container, a damaged file, or another network than VGG-Face.
     """
     data = content.data
-    if bytes(data[512:520]) == b"\x89HDF\r\n\x1a\n":
+    if is_hdf5(data[512:]):
         raise SourceError("a MAT-file of version 7.3; in MATLAB, save it again with -v7")
     if is_mat(data):
         return matconvnet.read(data)

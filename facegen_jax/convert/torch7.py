@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .cursor import Cursor, SourceError
+from .cursor import Cursor, SourceError, strided
 from .layout import Parsed, by_position
 
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)
@@ -26,13 +26,19 @@ def is_torch7(data: memoryview) -> bool:
 def read(data: memoryview) -> Parsed:
     """Read a `.t7` file; see `layout.Parsed`. Layers are named by their order."""
     root = _Reader(Cursor(data)).object("the network", 0)
-    pairs = [(module["weight"], module["bias"]) for module in _modules(root, set(), 0) if _has_weights(module)]
-    return Parsed("Torch7 .t7", by_position(pairs), "OIHW", "BGR")
+    return Parsed("Torch7 .t7", by_position(list(_pairs(root))), "OIHW", "BGR")
 
 
-def _has_weights(module: dict[Any, Any]) -> bool:
-    kind = str(module.get("class", "")).rpartition(".")[2]
-    return kind in LAYERS and all(isinstance(module.get(name), np.ndarray) for name in ("weight", "bias"))
+def _pairs(root: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Weight and bias of each layer that should have them."""
+    for module in _modules(root, set(), 0):
+        kind = module.get("class")
+        if not isinstance(kind, str) or kind.rpartition(".")[2] not in LAYERS:
+            continue
+        weight, bias = module.get("weight"), module.get("bias")
+        if not isinstance(weight, np.ndarray) or not isinstance(bias, np.ndarray) or not weight.size or not bias.size:
+            raise SourceError(f"a layer {kind} without its weight or bias: the file is damaged")
+        yield weight, bias
 
 
 def _modules(value: Any, seen: set[int], depth: int) -> Iterator[dict[Any, Any]]:
@@ -91,9 +97,10 @@ class _Reader:
             return self.tensor(index, name, what, depth)
         if family == "torch" and member.endswith("Storage"):
             return self.storage(index, name, what)
-        self.seen[index] = module = {"class": name}
+        self.seen[index] = module = {}
         content = self.object(f"{what} ({name})", depth + 1)
         module.update(content if isinstance(content, dict) else {})
+        module["class"] = name
         return module
 
     def table(self, index: int, table: dict[Any, Any], what: str, depth: int) -> dict[Any, Any]:
@@ -135,12 +142,3 @@ def _view(storage: Any, dtype: np.dtype, shape: tuple[int, ...], strides: tuple[
     if not isinstance(storage, np.ndarray) or storage.dtype != dtype:
         raise SourceError(f"{what} of shape {shape} has no storage of its type: the file is damaged")
     return strided(storage, shape, strides, offset, what)
-
-
-def strided(storage: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, what: str) -> np.ndarray:
-    """A tensor as Torch stores it, a view with steps into flat numbers, checked against their end."""
-    last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
-    if min(shape) < 0 or min(strides, default=0) < 0 or offset < 0 or last >= len(storage) or np.prod(shape, dtype=object) > len(storage):
-        raise SourceError(f"{what} of shape {shape} reaches beyond its {len(storage)} numbers: the file is damaged")
-    size = storage.dtype.itemsize
-    return np.lib.stride_tricks.as_strided(storage[offset:], shape, [step * size for step in strides], writeable=False)

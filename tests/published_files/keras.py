@@ -113,15 +113,28 @@ def write_keras3(path: Path, network: Network, colour: str, dense: bool) -> None
                 file[f"{group}/seed_generator/vars/0"] = np.array([1337, 0], np.uint32)
 
 
-def write_flat(path: Path, network: Network) -> None:
-    """PyTorch's names and axes, one dataset each."""
+def write_nested(path: Path, network: Network) -> None:
+    """Keras 3's `.h5`: no `:0` behind the names; here of a model whose only layer is the network."""
+    import h5py
+
+    network = in_colour(network, "BGR")
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = np.array([b"input_1", b"vggface_vgg16"])
+        file.create_group("input_1")
+        for name in WEIGHTED:
+            for key, value in _pair(f"{name}/kernel", f"{name}/bias", network, name, convolution=False).items():
+                file[f"vggface_vgg16/{key}"] = value
+
+
+def write_flat(path: Path, network: Network, blobs: bool = False) -> None:
+    """PyTorch's names and axes, one dataset each; `blobs` keep the four axes of Caffe's old form."""
     import h5py
 
     network = in_colour(network, "BGR")
     with h5py.File(path, "w") as file:
         for name in WEIGHTED:
-            file[f"{name}.weight"] = channels_first(network, name)
-            file[f"{name}.bias"] = network[f"{name}/bias"]
+            for key, value in (("weight", channels_first(network, name)), ("bias", network[f"{name}/bias"])):
+                file[f"{name}.{key}"] = value.reshape((1,) * (4 - value.ndim) + value.shape) if blobs else value
 
 
 FULL, TOPLESS = "rcmalli_vggface_tf_vgg16.h5", "rcmalli_vggface_tf_notop_vgg16.h5"
@@ -145,5 +158,7 @@ LAYOUTS = (
     _row("deepface-variable-names", DEEPFACE, "RGB", partial(_numbered_groups, start=0), variable=True),
     Layout("keras3-conv", "model.weights.h5", "RGB", True, partial(write_keras3, colour="RGB", dense=False), needs=("h5py",)),
     Layout("keras3-dense", "model.weights.h5", "BGR", True, partial(write_keras3, colour="BGR", dense=True), needs=("h5py",)),
+    Layout("keras-nested", "model.h5", "BGR", True, write_nested, needs=("h5py",)),
     Layout("hdf5-flat", "vggface.h5", "BGR", True, write_flat, needs=("h5py",)),
+    Layout("hdf5-flat-blobs", "vggface.h5", "BGR", True, partial(write_flat, blobs=True), needs=("h5py",)),
 )

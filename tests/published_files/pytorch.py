@@ -82,6 +82,33 @@ def _blobs(network: Network) -> State:
     return OrderedDict((key, tensor[(None,) * (4 - tensor.ndim)]) for key, tensor in state.items())
 
 
+class _Python2:
+    """A state dictionary that pickles as Python 2 has it: an OrderedDict called with a list of pairs."""
+
+    def __init__(self, state: State):
+        self.state = state
+
+    def __reduce__(self) -> tuple[type, tuple[list[list[Any]]]]:
+        return OrderedDict, ([[key, tensor] for key, tensor in self.state.items()],)
+
+
+def write_old(path: Path, network: Network) -> None:
+    """As PyTorch 0.3 on Python 2 saved: pairs, and tensors rebuilt by the function of that time."""
+    import torch
+
+    torch.save(_Python2(_state(in_colour(network, "BGR"), _torchvision)), path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(b"_rebuild_tensor_v2", b"_rebuild_tensor", 1))
+
+
+def _training(network: Network) -> dict[str, Any]:
+    """A checkpoint with the state of an optimizer, whose tensors share names and some of which have no axes."""
+    import torch
+
+    state = _state(network)
+    moments = {number: {"momentum_buffer": tensor + 1, "step": torch.tensor(7.0)} for number, tensor in enumerate(state.values())}
+    return {"model": state, "optimizer": {"state": moments, "param_groups": [{"lr": 0.1}]}}
+
+
 def _wrapped(network: Network) -> dict[str, Any]:
     """A training checkpoint of a model that ran on several devices."""
     return {"state_dict": _state(network, "module.{}".format), "epoch": 3, "best": 0.5}
@@ -109,6 +136,9 @@ LAYOUTS = (
     _row("flat-bgr", "VGG_FACE.caffemodel.pth", "BGR", _state),
     _row("flat-bgr-blobs", "VGG_FACE.caffemodel.pth", "BGR", _blobs),
     _row("wrapped", "checkpoint.pth", "RGB", _wrapped),
+    _row("training", "checkpoint.pth", "RGB", _training),
+    _row("training-legacy", "checkpoint.pth", "RGB", _training, legacy=True),
+    Layout("pytorch-old", "vgg_face.ptorch", "BGR", True, write_old, needs=("torch",)),
     _row("parameters", "vgg_face_dag.pth", "RGB", _parameters),
     _row("views", "vgg_face_dag.pth", "RGB", _views),
     _row("views-legacy", "vgg_face_dag.pth", "RGB", _views, legacy=True),
