@@ -1,6 +1,7 @@
 """Our own files: `.safetensors`, and `.npz` with the same names."""
 
 import ast
+import re
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from .layout import NAMES, Parsed
 from .zipped import Zip
 
 NPY = b"\x93NUMPY"
+NUMBERS = r"[<>|=]?(f[248]|[iu][1248])"
 
 
 def is_safetensors(data: memoryview) -> bool:
@@ -51,10 +53,10 @@ def _npy(data: memoryview, name: str) -> np.ndarray:
     text = bytes(cursor.take(min(length, 10_000), name))
     try:
         header = ast.literal_eval(text.decode("latin-1"))
-        dtype, shape, fortran = np.dtype(header["descr"]), tuple(header["shape"]), bool(header["fortran_order"])
+        dtype, shape, fortran = str(header["descr"]), tuple(header["shape"]), bool(header["fortran_order"])
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError, OverflowError):
         raise SourceError(f"{name} has a damaged header") from None
-    if dtype.kind not in "fiu":
-        raise SourceError(f"{name} holds {dtype}, expected plain numbers")
-    rest = len(data) - cursor.position
-    return shaped(cursor.array(dtype, rest // dtype.itemsize, name), shape, name, "F" if fortran else "C")
+    if not re.fullmatch(NUMBERS, dtype):
+        raise SourceError(f"{name} holds {dtype[:20]}, expected plain numbers")
+    count = (len(data) - cursor.position) // np.dtype(dtype).itemsize
+    return shaped(cursor.array(np.dtype(dtype), count, name), shape, name, "F" if fortran else "C")

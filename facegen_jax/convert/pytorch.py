@@ -23,7 +23,7 @@ DTYPES |= {"Long": np.dtype("<i8"), "Int": np.dtype("<i4"), "Short": np.dtype("<
 TENSOR = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
 """What a tensor is pickled as since and before PyTorch 0.4; the first four arguments are the same."""
 PARAMETER = ("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch.nn.parameter.Parameter")
-MAX_DICTS = 100
+MAX_DICTS = 1000
 KEY = re.compile(r"(?:.*\.)?(?:(conv)(_?)([0-9]_[0-9])|(fc[0-9]))\.(weight|bias)")
 NUMBERED = re.compile(r"(?:.*\.)?(features|classifier)\.([0-9]{1,3})\.(weight|bias)")
 EITHER = (
