@@ -9,12 +9,12 @@ import functools
 import importlib
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from .image import resize, warp
+from .image import centre_square, load, resize, warp
 from .types import Image, Mask, NewImage
 
 Landmarks = Float[np.ndarray, "5 2"]
@@ -43,6 +43,39 @@ def to_template(image: Image, landmarks: Landmarks, size: int, *, margin: float 
     """
     target = (TEMPLATE + margin) / (1 + 2 * margin) * size - 0.5  # pixel centres are at whole numbers
     return warp(image, similarity(landmarks, target), size)
+
+
+class Face(NamedTuple):
+    """A picture brought to the working size, and how it got there."""
+
+    image: Image
+    shape: tuple[int, ...]
+    """Of the picture as it was."""
+    landmarks: Landmarks | None
+    """In the picture as it was; None where its centre was taken."""
+    note: str | None
+    """A remark for the user where the face could not be aligned."""
+
+
+def load_face(path: Path, size: int, mode: Literal["auto", "none"]) -> Face:
+    """Read a picture and bring its largest face to the template; its centre where there is no detector or no face, or in the mode `none`.
+
+    Raises:
+        ImageError: a picture that cannot be read.
+    """
+    picture, points, note = load(path), None, None
+    if mode == "auto" and not can_detect():
+        note = f"{path}: took the centre, for no face detector is installed (pip install 'facegen_jax[align]')"
+    elif mode == "auto":
+        points = next(iter(detect(picture)), None)
+        if points is None:
+            note = f"{path}: no face was found, took the centre of the picture (--align none says it is aligned already)"
+    return Face(fit(picture, points, size), picture.shape, points, note)
+
+
+def fit(image: Image, landmarks: Landmarks | None, size: int) -> NewImage:
+    """The face with these landmarks on the template, or without landmarks the centre, `size` pixels square."""
+    return resize(centre_square(image), (size, size)) if landmarks is None else to_template(image, landmarks, size)
 
 
 def face_oval(size: int) -> Mask:

@@ -77,7 +77,12 @@ def vgg_face_place() -> Path:
         return Path(folder) / name
     if (WEIGHTS_FOLDER / name).exists():
         return WEIGHTS_FOLDER / name
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facegen_jax" / name
+    return cache_folder() / name
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facegen_jax"
 
 
 def _find(name: str) -> Path:

@@ -4,7 +4,7 @@ import contextlib
 import io
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -40,6 +40,18 @@ def fail(prog: str, error: Exception) -> int:
     """Print an error as one line; returns the exit status for bad input."""
     print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
     return 2
+
+
+@contextlib.contextmanager
+def gallery_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar for the faces of a gallery that are described for the first time, on terminals only."""
+    with tqdm(disable=None, bar_format="{bar:30} {n_fmt}/{total_fmt} faces described, {remaining} left", leave=False, delay=1) as bar:
+
+        def looking(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield looking
 
 
 @contextlib.contextmanager

@@ -38,13 +38,13 @@ def load_direction(network: Network, name: str) -> Direction:
         raise CheckpointError(f"{path}: made for another {network.name!r} network (its hash differs); build the directions anew")
     scales: dict[str, float] = json.loads(metadata["scales"])
     opposites: dict[str, str] = json.loads(metadata["opposites"])
-    known = {_plain(each): each for each in (*scales, *opposites)}
-    if _plain(name) not in known:
-        near = difflib.get_close_matches(_plain(name), known, 1)
+    known = {plain(each): each for each in (*scales, *opposites)}
+    if plain(name) not in known:
+        near = difflib.get_close_matches(plain(name), known, 1)
         raise CheckpointError(
             f"unknown attribute {name!r}{f', did you mean {known[near[0]]!r}?' if near else ''}; known are {', '.join(sorted(known.values()))}"
         )
-    found = known[_plain(name)]
+    found = known[plain(name)]
     attribute, sign = (opposites[found], -1) if found in opposites else (found, 1)
     maps: Features = {
         key.rpartition("/")[2]: sign * scales[attribute] * tensor.astype(np.float32)
@@ -75,5 +75,6 @@ def save_directions(
     tensor_file.write(path, tensors, metadata, "F16")
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """An attribute's name without case, `_` and `-`."""
     return name.replace("_", " ").replace("-", " ").casefold().strip()

@@ -10,11 +10,15 @@ import numpy as np
 from . import align, image, report
 from .checkpoint import Network, load_network
 from .direction import Direction, load_direction
+from .gallery.features import Looking
+from .gallery.features import describe as describe_gallery
+from .gallery.labels import having, load_gallery
+from .gallery.search import matching, nearest, query
 from .problem import Problem, from_direction, from_guides, with_noise
 from .record import describe, edit_scores, write_record
 from .settings import Edit, EditError, check, objective
 from .solver import Progress, Solution, Solver
-from .types import Image, Mask, NewImage
+from .types import Image, Mask
 
 
 class Outcome(NamedTuple):
@@ -28,17 +32,24 @@ class Outcome(NamedTuple):
     """Remarks for the person at the terminal."""
 
 
-def edit(config: Edit, progress: Progress | None = None) -> Outcome:
+def edit(config: Edit, progress: Progress | None = None, looking: Looking | None = None) -> Outcome:
     """Do one edit and write its picture, record and strip; nothing is written when anything is wrong.
 
+    Args:
+        config: what to do.
+        progress: told of the descent, see `Solver.run`.
+        looking: told how many faces of a gallery are described, where that has not been done before.
+
     Raises:
-        EditError, ImageError, CheckpointError: all of them ValueErrors, each with a message of one line.
+        EditError, ImageError, CheckpointError, GalleryError: all of them ValueErrors, each with a message of one line.
     """
     check(config)
     network = load_network(config.params)
-    direction = load_direction(network, config.attribute) if config.attribute else None
+    direction = load_direction(network, config.attribute) if config.attribute and not config.gallery else None
     size = config.size or network.size
-    reference, *guides = (_face(path, size, config.align) for path in (config.reference, *config.guides))
+    reference = align.load_face(config.reference, size, config.align)
+    chosen = choose_guides(config, network, reference.image, looking)
+    guides = [align.load_face(path, size, config.align) for path in (*config.guides, *chosen)]
     pictures = [guide.image for guide in guides]
     mask = _mask(config.mask, reference, size) if config.mask else None
     problem, solver = build(config, network, reference.image, pictures, direction, mask)
@@ -47,11 +58,29 @@ def edit(config: Edit, progress: Progress | None = None) -> Outcome:
     compiled = time.perf_counter()
     solution = solver.run(network.params, problem, progress)
     seconds = {"compile": round(compiled - began, 3), "run": round(time.perf_counter() - compiled, 3)}
-    scores = edit_scores(network, solution.image, reference.image, direction)
-    record = describe(config, config.inputs, network, solution, scores, seconds)
+    scored = (direction.attribute, direction.sign) if direction else (config.attribute.partition("/")[0], 1) if config.attribute else None
+    scores = edit_scores(network, solution.image, reference.image, scored)
+    record = describe(config, [*config.inputs, *chosen], network, solution, scores, seconds)
+    if chosen:
+        record["guides"] = [{"path": str(path), "similarity": round(similarity, 4)} for path, similarity in chosen.items()]
     _write(config, solution, reference.image, pictures, record)
     notes = tuple(face.note for face in (reference, *guides) if face.note)
     return Outcome(solution, reference.image, scores, record, notes)
+
+
+def choose_guides(config: Edit, network: Network, reference: Image, looking: Looking | None = None) -> dict[Path, float]:
+    """The most similar faces of the gallery that have the attribute, by file, with their similarity; none without a gallery."""
+    if not config.gallery:
+        return {}
+    gallery = load_gallery(config.gallery)
+    choice = having(gallery, config.attribute or "")
+    described = describe_gallery(gallery, network, config.similar_by, config.align, looking or (lambda done, total: None))
+    size = (network.size, network.size)
+    face = query(described, network, image.resize(reference, size), config.reference, config.similar_by)
+    for attribute in config.match:
+        choice &= matching(gallery, network, face, image.resize(reference, size), attribute)
+    places, cosines = nearest(gallery, described, face, choice, config.k)
+    return {gallery.path(place): cosine for place, cosine in zip(places, cosines, strict=True)}
 
 
 def build(
@@ -72,43 +101,17 @@ def build(
     return problem, Solver(terms, config.steps, config.optimizer, config.learning_rate)
 
 
-class Face(NamedTuple):
-    """A picture brought to the working size, and how it got there."""
-
-    image: Image
-    shape: tuple[int, ...]
-    """Of the picture as it was."""
-    landmarks: align.Landmarks | None
-    note: str | None
-    """A remark for the user where the face could not be aligned."""
-
-
-def _face(path: Path, size: int, mode: str) -> Face:
-    picture, points, note = image.load(path), None, None
-    if mode == "auto" and not align.can_detect():
-        note = f"{path}: took the centre, for no face detector is installed (pip install 'facegen_jax[align]')"
-    elif mode == "auto":
-        points = next(iter(align.detect(picture)), None)
-        if points is None:
-            note = f"{path}: no face was found, took the centre of the picture (--align none says it is aligned already)"
-    return Face(_square(picture, points, size), picture.shape, points, note)
-
-
-def _square(picture: Image, points: align.Landmarks | None, size: int) -> NewImage:
-    return image.resize(image.centre_square(picture), (size, size)) if points is None else align.to_template(picture, points, size)
-
-
-def _mask(path: Path, reference: Face, size: int) -> Mask:
+def _mask(path: Path, reference: align.Face, size: int) -> Mask:
     """The mask, moved as the reference was."""
     mask, expected = image.load(path), reference.shape
     if mask.shape != expected:
         raise EditError(f"{path}: the mask has {mask.shape[1]}x{mask.shape[0]} pixels, the reference {expected[1]}x{expected[0]}; they must be equal")
-    return np.asarray(_square(mask, reference.landmarks, size)).mean(-1)
+    return np.asarray(align.fit(mask, reference.landmarks, size)).mean(-1)
 
 
 def _write(config: Edit, solution: Solution, reference: Image, guides: list[Image], record: dict[str, object]) -> None:
     image.save(config.out, solution.image)
     if config.strip:
-        shown = f"{config.attribute} {config.strength:+g}" if config.attribute else "result"
+        shown = f"{config.attribute} {config.strength:+g}" if config.attribute and not config.gallery else config.attribute or "result"
         image.save(config.strip, report.strip([("reference", reference), *(("guide", guide) for guide in guides), (shown, solution.image)]))
     write_record(config.out.with_suffix(".json"), record)

@@ -13,7 +13,7 @@ import jax
 
 from . import image, metrics
 from .checkpoint import Network
-from .direction import Direction
+from .direction import plain
 from .solver import Solution
 from .tensor_file import digest
 from .types import Image
@@ -22,16 +22,20 @@ from .vgg_face import MEAN_RGB
 PACKAGES = ("facegen_jax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
 
-def edit_scores(network: Network, result: Image, reference: Image, direction: Direction | None) -> dict[str, float | None]:
-    """Scores taken at the network's own size; None where the network has no such output, `identity_probability` only where it has classes."""
+def edit_scores(network: Network, result: Image, reference: Image, attribute: tuple[str, int] | None) -> dict[str, float | None]:
+    """Scores taken at the network's own size; None where the network has no such output, `identity_probability` only where it has classes.
+
+    `attribute` is the name of an output of the network, and -1 where less of it was asked for.
+    """
     result, reference = (image.resize(picture, (network.size, network.size)) for picture in (result, reference))
     scores: dict[str, float | None] = {"identity_similarity": None, "attribute_gain": None}
     if "fc7" in network.params:
         scores["identity_similarity"] = metrics.identity_similarity(network, result, reference)
     if "fc8" in network.params and not network.attributes:
         scores["identity_probability"] = metrics.identity_probability(network, result, reference)
-    if direction and direction.attribute in network.attributes:
-        scores["attribute_gain"] = direction.sign * metrics.attribute_gain(network, result, reference, direction.attribute)
+    heads = {plain(name): name for name in network.attributes}
+    if attribute and plain(attribute[0]) in heads:
+        scores["attribute_gain"] = attribute[1] * metrics.attribute_gain(network, result, reference, heads[plain(attribute[0])])
     return scores
 
 

@@ -55,7 +55,15 @@ class Edit:
     guides: tuple[Path, ...] = ()
     """Pictures of faces that have the attribute."""
     attribute: str | None = None
-    """Named attribute to tune (an unknown name lists the known ones)."""
+    """Named attribute to tune (an unknown name lists the known ones); with a gallery, a column of its labels, or two opposites as in Youth/Senior."""
+    gallery: Path | None = None
+    """Folder of labelled faces (labels.csv and images/): the most similar of those with the attribute are the guides."""
+    k: int = 5
+    """Number of guides taken from the gallery."""
+    match: tuple[str, ...] = ()
+    """Attributes in which the gallery's guides must be as the reference is, such as Male."""
+    similar_by: tuple[str, ...] = ()
+    """Layers whose maps tell what is similar (default: the network's descriptor)."""
     strength: float = 1.0
     """Amount of the named attribute: 1 is natural, 0 changes nothing, negative removes."""
     strip: Path | None = None
@@ -110,7 +118,13 @@ def objective(weights: Weights, *, guided: bool = False, masked: bool = False, d
 def check(config: Edit) -> None:
     """Refuse what cannot work before anything is loaded or computed."""
     if bool(config.guides) == bool(config.attribute):
-        raise EditError("give either --guides PICTURE [...] or --attribute NAME")
+        raise EditError("give either --guides PICTURE [...] or --attribute NAME, which is tuned or, with --gallery FOLDER, looked up there")
+    if config.gallery and not config.attribute:
+        raise EditError("--gallery needs --attribute NAME; guides of your own need no gallery")
+    if config.k < 1:
+        raise EditError(f"--k must be at least 1, not {config.k}")
+    if not config.gallery and (config.match or config.similar_by):
+        raise EditError("--match and --similar-by choose among the faces of --gallery FOLDER, which is missing")
     numbers = {"strength": config.strength, "noise": config.noise, **{f"weights.{k}": v for k, v in dataclasses.asdict(config.weights).items()}}
     if config.learning_rate is not None:
         numbers["learning-rate"] = config.learning_rate
