@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from . import align, image, report
+from . import align, image, regions, report
 from .checkpoint import Network, load_network
 from .direction import Direction, load_direction
 from .gallery.features import Looking
@@ -47,7 +47,7 @@ def edit(config: Edit, progress: Progress | None = None, looking: Looking | None
     network = load_network(config.params)
     direction = load_direction(network, config.attribute) if config.attribute and not config.gallery else None
     size = config.size or network.size
-    reference = align.load_face(config.reference, size, config.align)
+    reference = align.load_face(config.reference, size, config.align, _pick(config))
     chosen = choose_guides(config, network, reference.image, looking)
     guides = [align.load_face(path, size, config.align) for path in (*config.guides, *chosen)]
     pictures = [guide.image for guide in guides]
@@ -63,7 +63,7 @@ def edit(config: Edit, progress: Progress | None = None, looking: Looking | None
     record = describe(config, [*config.inputs, *chosen], network, solution, scores, seconds)
     if chosen:
         record["guides"] = [{"path": str(path), "similarity": round(similarity, 4)} for path, similarity in chosen.items()]
-    _write(config, solution, reference.image, pictures, record)
+    _write(config, solution, reference, pictures, record)
     notes = tuple(face.note for face in (reference, *guides) if face.note)
     return Outcome(solution, reference.image, scores, record, notes)
 
@@ -88,7 +88,7 @@ def build(
 ) -> tuple[Problem, Solver]:
     """The problem and the solver that the configuration asks for."""
     if mask is None and direction is None:  # guides differ in hair and background too, which nobody asked for
-        mask = align.face_oval(len(reference))
+        mask = regions.region("face", len(reference))
     described = "fc7" in network.params and len(reference) == network.size
     terms = objective(config.weights, guided=direction is None, masked=mask is not None, described=described)
     masks = None if mask is None else {"inside": mask, "outside": 1 - mask}
@@ -103,15 +103,25 @@ def build(
 
 def _mask(path: Path, reference: align.Face, size: int) -> Mask:
     """The mask, moved as the reference was."""
-    mask, expected = image.load(path), reference.shape
+    mask, expected = image.load(path), reference.photo.shape
     if mask.shape != expected:
         raise EditError(f"{path}: the mask has {mask.shape[1]}x{mask.shape[0]} pixels, the reference {expected[1]}x{expected[0]}; they must be equal")
-    return np.asarray(align.fit(mask, reference.landmarks, size)).mean(-1)
+    return np.asarray(align.place_on(mask, reference.landmarks, reference.placement, size)).mean(-1)
 
 
-def _write(config: Edit, solution: Solution, reference: Image, guides: list[Image], record: dict[str, object]) -> None:
-    image.save(config.out, solution.image)
+def _pick(config: Edit) -> align.Pick:
+    """Which face of the reference is meant."""
+    landmarks = np.array(config.landmarks).reshape(5, 2) if config.landmarks else None
+    return align.Pick(config.face, landmarks, (config.box[0], config.box[1], config.box[2], config.box[3]) if config.box else None)
+
+
+def _write(config: Edit, solution: Solution, reference: align.Face, guides: list[Image], record: dict[str, object]) -> None:
+    result = solution.image
+    if config.paste_back:
+        result = align.paste_back(reference.photo, reference.placement, reference.image, result)
+    image.save(config.out, result)
     if config.strip:
         shown = f"{config.attribute} {config.strength:+g}" if config.attribute and not config.gallery else config.attribute or "result"
-        image.save(config.strip, report.strip([("reference", reference), *(("guide", guide) for guide in guides), (shown, solution.image)]))
+        pictures = [("reference", reference.image), *(("guide", guide) for guide in guides), (shown, solution.image)]
+        image.save(config.strip, report.strip(pictures))
     write_record(config.out.with_suffix(".json"), record)

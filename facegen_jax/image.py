@@ -112,8 +112,8 @@ def centre_square(image: Image) -> NewImage:
     return np.asarray(image)[top : top + side, left : left + side]
 
 
-def warp(image: Image, matrix: Float[np.ndarray, "2 3"], size: int) -> NewImage:
-    """Bring pixel `p` of the image to `matrix @ (p, 1)` of a `size` x `size` picture.
+def warp(image: Image, matrix: Float[np.ndarray, "2 3"], size: tuple[int, int]) -> NewImage:
+    """Bring pixel `p` = (x, y) of the image to `matrix @ (p, 1)` of a picture of `size` = (height, width).
 
     Shrinking is antialiased; what lies outside the picture is its mirror image.
     """
@@ -126,7 +126,8 @@ def warp(image: Image, matrix: Float[np.ndarray, "2 3"], size: int) -> NewImage:
         linear = matrix[:, :2] / ratio
         matrix = np.column_stack([linear, matrix[:, 2] + linear @ (0.5 - 0.5 * ratio)])
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
-    corners = np.array([[-1, -1, 1], [size, -1, 1], [-1, size, 1], [size, size, 1]]) @ inverse.T
+    bottom, right = size
+    corners = np.array([[-1, -1, 1], [right, -1, 1], [-1, bottom, 1], [right, bottom, 1]]) @ inverse.T
     before = np.maximum(0, np.ceil(2 - corners.min(0))).astype(int)
     after = np.maximum(0, np.ceil(corners.max(0) + 2 - np.array(image.shape[1::-1]))).astype(int)
     padded = np.pad(image, ((before[1], after[1]), (before[0], after[0]), (0, 0)), mode="symmetric")
@@ -135,5 +136,5 @@ def warp(image: Image, matrix: Float[np.ndarray, "2 3"], size: int) -> NewImage:
     offset = shift + 0.5 - linear @ np.array([0.5, 0.5])
     coefficients = (*linear[0], offset[0], *linear[1], offset[1])
     return _each_channel(
-        lambda channel: channel.transform((size, size), PIL.Image.Transform.AFFINE, coefficients, PIL.Image.Resampling.BICUBIC), padded
+        lambda channel: channel.transform((right, bottom), PIL.Image.Transform.AFFINE, coefficients, PIL.Image.Resampling.BICUBIC), padded
     )

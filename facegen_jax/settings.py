@@ -83,6 +83,15 @@ class Edit:
     """Grey picture of the reference's size: where the attribute may act (white) and where the reference is kept (black)."""
     align: Literal["auto", "none"] = "auto"
     """auto: find the face and bring it to the network's template; none: the pictures are aligned already."""
+    face: int = 1
+    """Which face of the reference, where there are several: 1 is the largest."""
+    landmarks: tuple[float, ...] = ()
+    """Ten numbers, x and y in the reference's pixels, by hand: outer and inner corner of the eye on the right of the picture, outer and inner corner
+    of the one on its left, base of the nose."""
+    box: tuple[float, ...] = ()
+    """Four numbers, left, top, right and bottom of the reference's face, by hand: its landmarks are looked for in there."""
+    paste_back: bool = False
+    """Write the whole photo with the edited face in it, at its own resolution, instead of the face alone."""
     noise: float = 0.0
     """Standard deviation of the noise added to the start picture."""
     seed: int = 0
@@ -121,6 +130,13 @@ def check(config: Edit) -> None:
         raise EditError("give either --guides PICTURE [...] or --attribute NAME, which is tuned or, with --gallery FOLDER, looked up there")
     if config.gallery and not config.attribute:
         raise EditError("--gallery needs --attribute NAME; guides of your own need no gallery")
+    for name, numbers, count in (("landmarks", config.landmarks, 10), ("box", config.box, 4)):
+        if len(numbers) not in (0, count) or not all(map(math.isfinite, numbers)):
+            raise EditError(f"--{name} takes {count} numbers, not {len(numbers)}")
+    if config.box and not (config.box[0] < config.box[2] and config.box[1] < config.box[3]):
+        raise EditError("--box takes left, top, right, bottom, with left before right and top above bottom")
+    if config.face < 1:
+        raise EditError(f"--face must be at least 1, not {config.face}")
     if config.k < 1:
         raise EditError(f"--k must be at least 1, not {config.k}")
     if not config.gallery and (config.match or config.similar_by):

@@ -162,7 +162,7 @@ def test_warp_puts_points_where_the_matrix_says(scale):
     angle = 0.3
     matrix = np.array([[np.cos(angle), -np.sin(angle), 0.0], [np.sin(angle), np.cos(angle), 0.0]]) * scale
     matrix[:, 2] = np.array([25.0, 30.0]) - matrix[:, :2] @ [40, 20]
-    warped = image.warp(canvas, matrix, 64)
+    warped = image.warp(canvas, matrix, (64, 64))
     rows, columns = np.indices((64, 64))
     near = np.hypot(columns - 25, rows - 30) < 5 * scale + 1  # a small scale shows mirror images of the spot too
     weights = warped[..., 0] * near / (warped[..., 0] * near).sum()
@@ -170,6 +170,6 @@ def test_warp_puts_points_where_the_matrix_says(scale):
 
 
 def test_warp_mirrors_outside(picture):
-    shifted = image.warp(picture, np.array([[1.0, 0, 5.0], [0, 1.0, 0]]), 32)
+    shifted = image.warp(picture, np.array([[1.0, 0, 5.0], [0, 1.0, 0]]), (32, 32))
     np.testing.assert_allclose(shifted[:, 5:], picture[:, :27], atol=1e-5)
     np.testing.assert_allclose(shifted[:, :5], picture[:, 4::-1], atol=1e-5)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from facegen_jax import align, image, metrics, settings
+from facegen_jax import align, detector, image, metrics, regions, settings
 from facegen_jax.checkpoint import WEIGHTS_FOLDER, load_network
 from facegen_jax.direction import load_direction
 from facegen_jax.edit import edit
@@ -34,7 +34,7 @@ def people(faces):
         if one.parent != other.parent:
             continue
         photos = [image.load(path) for path in (one, other)]
-        found = [align.detect(photo) for photo in photos]
+        found = [detector.detect(photo) for photo in photos]
         if all(found):
             pictures.append([align.to_template(photo, points[0], 112) for photo, points in zip(photos, found, strict=True)])
     assert len(pictures) >= 8
@@ -84,7 +84,7 @@ def test_tuning_raises_the_attribute_and_keeps_the_person(network, people):
 @pytest.mark.slow
 def test_a_guide_is_approached(network, people):
     objective = settings.objective(settings.Weights(), guided=True, masked=True)
-    problem = from_guides(network.params, objective, people[0, 0], [people[1, 0]], masks={"inside": align.face_oval(112)})
+    problem = from_guides(network.params, objective, people[0, 0], [people[1, 0]], masks={"inside": regions.region("face", 112)})
     solution = Solver(objective, 60).run(network.params, problem)
     first, last = solution.parts["attribute"]
     assert last < 0.9 * first

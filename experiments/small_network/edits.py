@@ -21,7 +21,7 @@ import tyro
 from directions import SHIPPED
 from prepare import embed
 
-from facegen_jax import align, image
+from facegen_jax import align, image, regions
 from facegen_jax.batch import run_batch
 from facegen_jax.checkpoint import Network, load_network
 from facegen_jax.direction import load_direction
@@ -121,7 +121,7 @@ def solve(config: Config, network: Network, attribute: str, references: np.ndarr
         terms = objective(Weights(), guided=True, masked=True)
         male = np.asarray(attribute_scores(network, references))[:, network.attributes.index("Male")] > 0
         guides = [pool.nearest(network, attribute, d, bool(man), config.guides) for d, man in zip(described, male, strict=True)]
-        masks = {"inside": align.face_oval(network.size)}
+        masks = {"inside": regions.region("face", network.size)}
         problems = [from_guides(network.params, terms, reference, own, masks=masks) for reference, own in zip(references, guides, strict=True)]
     solutions = run_batch(Solver(terms, config.steps), network.params, stack(problems), batch_size=8)
     return np.stack([solution.image for solution in solutions])

@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from facegen_jax import align, image
+from facegen_jax import align, detector, image
 
 SIZE, MARGIN = 120, 4 / 112  # the 112-pixel template with 4 pixels around it, for random crops
 
@@ -38,7 +38,7 @@ def find(path: Path) -> np.ndarray | None:
     """Landmarks of the face nearest the picture's centre, or None."""
     picture = image.load(path)
     centre = np.array(picture.shape[1::-1]) / 2
-    found = align.detect(picture)
+    found = detector.detect(picture)
     return min(found, key=lambda points: np.linalg.norm(points.mean(0) - centre)) if found else None
 
 
@@ -55,7 +55,7 @@ def cut(job: tuple[Path, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 def teacher() -> tuple[Any, Any]:
     """dlib and its face ResNet."""
     dlib = importlib.import_module("dlib")
-    return dlib, dlib.face_recognition_model_v1(str(align.model_file("dlib_face_recognition_resnet_model_v1.dat")))
+    return dlib, dlib.face_recognition_model_v1(str(detector.model_file("dlib_face_recognition_resnet_model_v1.dat")))
 
 
 def embed(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

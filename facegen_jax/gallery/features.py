@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .. import align
+from .. import align, detector
 from ..checkpoint import Network, cache_folder
 from ..image import ImageError, write_atomically
 from ..tensor_file import digest
@@ -103,7 +103,7 @@ def _rows(gallery: Gallery, network: Network, layers: tuple[str, ...], mode: Lit
     landmarks, failures = [NOWHERE] * len(part), [""] * len(part)
     for place, index in enumerate(part):
         try:
-            face = align.load_face(gallery.path(index), network.size, mode)
+            face = align.load_face(gallery.path(index), network.size, mode, centre=True)
         except ImageError as error:
             failures[place] = str(error)
             continue
@@ -129,8 +129,8 @@ def _hashes(gallery: Gallery) -> list[str]:
 
 
 def _cache_file(gallery: Gallery, network: Network, layers: tuple[str, ...], mode: str) -> Path:
-    detector = mode == "auto" and align.can_detect()
-    key = json.dumps([VERSION, str(gallery.folder.resolve()), network.sha256, network.size, layers, mode, detector])
+    detected = mode == "auto" and detector.can_detect()
+    key = json.dumps([VERSION, str(gallery.folder.resolve()), network.sha256, network.size, layers, mode, detected])
     return cache_folder() / "galleries" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
 
 
