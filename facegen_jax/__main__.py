@@ -13,18 +13,19 @@ def main() -> int:
     """Parse, edit, report; exit status 0 when done, 1 when the run failed or was interrupted, 2 on bad input."""
     config = parse(Edit, PROG)
     try:
-        with gallery_bar() as looking, progress_bar(config.steps) as progress:
-            outcome = edit(config, progress, looking)
+        with gallery_bar() as looking, progress_bar(config.steps * len(config.strength)) as progress:
+            outcomes = edit(config, progress, looking)
     except (ValueError, OSError) as error:
         return fail(PROG, error)
     except KeyboardInterrupt:
         print(f"{PROG}: stopped, nothing was written", file=sys.stderr)
         return 1
-    for note in outcome.notes:
+    for note in dict.fromkeys(note for outcome in outcomes for note in outcome.notes):
         print(f"{PROG}: {note}", file=sys.stderr)
-    scores = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in outcome.scores.items() if value is not None]
-    print("  ".join([str(config.out), outcome.solution.status, *scores]))
-    return 0 if outcome.solution.status == "ok" else 1
+    for outcome in outcomes:
+        scores = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in outcome.scores.items() if isinstance(value, float)]
+        print("  ".join([str(outcome.out), outcome.solution.status, *scores]))
+    return 0 if all(outcome.solution.status == "ok" for outcome in outcomes) else 1
 
 
 if __name__ == "__main__":

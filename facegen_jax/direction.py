@@ -24,20 +24,32 @@ class Direction(NamedTuple):
     """-1 for the name of an opposite (Youth is -Senior): the head's score then counts negatively."""
 
 
-def load_direction(network: Network, name: str) -> Direction:
-    """The direction that ships for this network under an attribute's name; case, `_` and space do not matter.
+def load_direction(network: Network, name: str, path: Path | None = None) -> Direction:
+    """The direction of a network under an attribute's name; case, `_` and space do not matter.
+
+    Args:
+        network: as from `load_network`.
+        name: of an attribute or of its opposite.
+        path: of a file of directions; the one that ships for the network by default.
 
     Raises:
         CheckpointError: no directions for this network, or an unknown name (the message lists the known ones).
     """
-    path = WEIGHTS_FOLDER / f"{network.name}_directions.safetensors"
+    how = "make them with python -m facegen_jax.gallery FOLDER --directions FILE --attributes NAME [...], or use --guides or --gallery"
+    if path is None:
+        path = WEIGHTS_FOLDER / f"{network.name}_directions.safetensors"
+        if not path.is_file():
+            raise CheckpointError(f"no attribute directions for the network {network.name!r}; {how}")
     if not path.is_file():
-        raise CheckpointError(f"no attribute directions for the network {network.name!r}; use --guides, or the small network")
+        raise CheckpointError(f"{path}: no such file of attribute directions; {how}")
     tensors, metadata, _ = read_tensors(path)
     if metadata.get("network_sha256") != network.sha256:
         raise CheckpointError(f"{path}: made for another {network.name!r} network (its hash differs); build the directions anew")
-    scales: dict[str, float] = json.loads(metadata["scales"])
-    opposites: dict[str, str] = json.loads(metadata["opposites"])
+    try:
+        scales: dict[str, float] = json.loads(metadata["scales"])
+        opposites: dict[str, str] = json.loads(metadata["opposites"])
+    except (KeyError, ValueError):
+        raise CheckpointError(f"{path}: not a file of attribute directions") from None
     known = {plain(each): each for each in (*scales, *opposites)}
     if plain(name) not in known:
         near = difflib.get_close_matches(plain(name), known, 1)

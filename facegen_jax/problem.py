@@ -1,4 +1,4 @@
-"""Targets and problems, all arrays: their builders from guides, from a direction, from any maps."""
+"""Problems, all arrays: their builders from guides, from a direction, from any maps of `targets`."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from . import targets
 from .objective import Objective, Targets
 from .types import AnyArray, Features, Image, Mask, Params, Scalar
-from .vgg_face import extract
 
 
 class Problem(NamedTuple):
@@ -34,15 +34,10 @@ def from_guides(
         guides: one or more faces with the attribute, aligned and sized like the reference.
         masks: soft masks in [0, 1] by the name that terms use, at the reference's size.
     """
-    if not guides:
-        raise ValueError("no guides: at least one guide picture is needed")
     for guide in guides:
         if guide.shape != reference.shape:
             raise ValueError(f"a guide has shape {guide.shape}, the reference {reference.shape}; align or resize the guide first")
-    total = extract(params, guides[0], objective.layers)
-    for guide in guides[1:]:  # a running sum: memory does not grow with their number
-        total = jax.tree.map(jnp.add, total, extract(params, guide, objective.layers))
-    return from_maps(params, objective, reference, jax.tree.map(lambda maps: maps / len(guides), total), masks=masks)
+    return from_maps(params, objective, reference, targets.mean(params, objective.layers, guides), masks=masks)
 
 
 def from_direction(
@@ -56,23 +51,15 @@ def from_direction(
 ) -> Problem:
     """The attribute is the reference's own maps, tuned: maps + strength * direction.
 
-    Tuning is the paper's second source of attributes; the direction as mean(with) - mean(without) is that of Upchurch et al., Deep
-    Feature Interpolation, arXiv:1611.05507. Layers that the direction lacks may not be read by attribute terms.
+    Layers that the direction lacks may not be read by attribute terms.
     """
-    own = extract(params, jnp.asarray(reference, jnp.float32), objective.layers)
-    tuned: Features = {}
-    for layer, maps in own.items():
-        if layer not in direction:
-            continue
-        if maps.shape != direction[layer].shape:
-            raise ValueError(f"the direction's {layer} has shape {direction[layer].shape}, the reference's {maps.shape}; use the network's own size")
-        tuned[layer] = maps + jnp.float32(strength) * jnp.asarray(direction[layer])
-    return _problem(objective, own, tuned, masks)
+    own = targets.own_maps(params, reference, objective.layers)
+    return _problem(objective, own, targets.tuned(own, direction, strength), masks)
 
 
 def from_maps(params: Params, objective: Objective, reference: Image, attribute: Features, *, masks: dict[str, Mask] | None = None) -> Problem:
     """The attribute is given as maps by layer."""
-    return _problem(objective, extract(params, jnp.asarray(reference, jnp.float32), objective.layers), attribute, masks)
+    return _problem(objective, targets.own_maps(params, reference, objective.layers), attribute, masks)
 
 
 def _problem(objective: Objective, own: Features, attribute: Features, masks: dict[str, Mask] | None) -> Problem:
@@ -81,12 +68,12 @@ def _problem(objective: Objective, own: Features, attribute: Features, masks: di
         name: {layer: _resize_mask(mask, (maps.shape[0], maps.shape[1])) for layer, maps in own.items() if maps.ndim == 3}
         for name, mask in (masks or {}).items()
     }
-    targets = Targets(own, attribute, at_layers)
+    made = Targets(own, attribute, at_layers)
     try:
-        jax.eval_shape(objective, own, targets, jnp.zeros(len(objective.terms)))
+        jax.eval_shape(objective, own, made, jnp.zeros(len(objective.terms)))
     except KeyError as error:
         raise ValueError(f"a term reads {error}; the attribute has the layers {', '.join(attribute)} and the masks are {list(at_layers)}") from None
-    return Problem(own["image"], targets)
+    return Problem(own["image"], made)
 
 
 def with_noise(problem: Problem, key: jax.Array, amount: float) -> Problem:

@@ -22,25 +22,41 @@ from .vgg_face import MEAN_RGB
 PACKAGES = ("facegen_jax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
 
-def edit_scores(network: Network, result: Image, reference: Image, attribute: tuple[str, int] | None) -> dict[str, float | None]:
-    """Scores taken at the network's own size; None where the network has no such output, `identity_probability` only where it has classes.
+def edit_scores(
+    network: Network, result: Image, reference: Image, heads: Sequence[tuple[str, float]] = (), guides: Sequence[Image] = ()
+) -> dict[str, object]:
+    """Scores taken at the network's own size; None where the network has no such output, some only where they have a meaning.
 
-    `attribute` is the name of an output of the network, and -1 where less of it was asked for.
+    Args:
+        network: that scores.
+        result: the edited picture.
+        reference: the picture before.
+        heads: names of outputs of the network and how much of each was asked for; a negative amount counts a fall as a gain.
+        guides: whose attribute it was.
     """
-    result, reference = (image.resize(picture, (network.size, network.size)) for picture in (result, reference))
-    scores: dict[str, float | None] = {"identity_similarity": None, "attribute_gain": None}
+    result, reference, *guides = (image.resize(picture, (network.size, network.size)) for picture in (result, reference, *guides))
+    scores: dict[str, object] = {"identity_similarity": None, "attribute_gain": None}
     if "fc7" in network.params:
         scores["identity_similarity"] = metrics.identity_similarity(network, result, reference)
+        if guides:
+            scores["guide_similarity"] = max(metrics.identity_similarity(network, result, guide) for guide in guides)
     if "fc8" in network.params and not network.attributes:
         scores["identity_probability"] = metrics.identity_probability(network, result, reference)
-    heads = {plain(name): name for name in network.attributes}
-    if attribute and plain(attribute[0]) in heads:
-        scores["attribute_gain"] = attribute[1] * metrics.attribute_gain(network, result, reference, heads[plain(attribute[0])])
+    known = {plain(name): name for name in network.attributes}
+    gains = {
+        known[plain(name)]: math.copysign(1, amount) * metrics.attribute_gain(network, result, reference, known[plain(name)])
+        for name, amount in heads
+        if plain(name) in known
+    }
+    if gains:
+        scores["attribute_gain"] = min(gains.values())
+    if len(gains) > 1:
+        scores["attribute_gains"] = gains
     return scores
 
 
 def describe(
-    config: Any, inputs: Sequence[Path], network: Network, solution: Solution, scores: dict[str, float | None], seconds: dict[str, float]
+    config: Any, inputs: Sequence[Path], network: Network, solution: Solution, scores: dict[str, object], seconds: dict[str, float]
 ) -> dict[str, object]:
     """The record as plain values; `config` is the dataclass of the command."""
     parts = {name: {"first": first, "last": last} for name, (first, last) in solution.parts.items()}

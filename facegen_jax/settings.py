@@ -1,31 +1,24 @@
-"""What an edit can be told: its configuration, its checks, and the objective that follows from it."""
+"""What an edit can be told: its configuration."""
 
-import dataclasses
-import math
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from . import image
+import tyro
+
 from .checkpoint import DEFAULT
-from .objective import Attribute, AttributePixels, Chroma, DescriptorIdentity, Identity, Objective, TotalVariation
-from .vgg_face import BLOCKS
 
-TUNED_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
-"""Where a direction acts: with high layers alone the picture answers with speckle."""
-GUIDED_LAYERS = ("conv2_2", "conv3_3", "conv4_3")
-"""Where guides act: lower layers would paste the guide's own face, higher ones bring blotches."""
-HELD_LAYERS = ("image", "conv1_2", "conv2_2")
-"""Where the reference is held while guides act, and outside a mask."""
-GUIDED_SMOOTHNESS = 10.0
-"""Factor on the weight of the total variation with guides."""
-DESCRIPTOR_SHARE = 0.25
-"""Weight of the descriptor's distance in the identity part: enough to stay the same person, little enough to let the attribute come."""
-
-
-class EditError(ValueError):
-    """An edit that cannot be done as asked; one line that says why and what to do."""
+Numbers = Annotated[
+    tuple[float, ...],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="FLOAT[,FLOAT...]",
+        instance_from_str=lambda given: tuple(float(part) for part in given[0].split(",")),
+        is_instance=lambda value: isinstance(value, tuple) and all(isinstance(each, int | float) for each in value),
+        str_from_instance=lambda value: [",".join(f"{each:g}" for each in value)],
+    ),
+]
+"""One number, or several with commas between them."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +26,15 @@ class Weights:
     """Loss weights."""
 
     identity: float = 1.0
-    """Of what keeps the person: the descriptor's distance, and that of low maps where guides or a mask act."""
+    """Of what keeps the person: the descriptor's distance, and that of low maps where the attribute does not act."""
     attribute: float = 1.0
     """Of the distance to the maps that have the attribute."""
     pixels: float = 1.0
     """Of the distance to the picture moved by the direction itself, which gives the change its colours (not with guides)."""
     total_variation: float = 30.0
-    """Of the total variation of the change: higher is smoother (with guides ten times as much)."""
+    """Of the total variation of the change: higher is smoother (with guides three times as much)."""
     chroma: float = 30.0
-    """Of the colour of the change: higher keeps the reference's colours."""
+    """Of the colour of the change: higher keeps the reference's colours (with guides ten times as much)."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +44,37 @@ class Edit:
     reference: Path
     """Picture of the face whose identity stays."""
     out: Path
-    """Picture to write; the record goes beside it as .json."""
+    """Picture to write; the record goes beside it as .json. Several strengths get their number in the name."""
     guides: tuple[Path, ...] = ()
     """Pictures of faces that have the attribute."""
     attribute: str | None = None
-    """Named attribute to tune (an unknown name lists the known ones); with a gallery, a column of its labels, or two opposites as in Youth/Senior."""
+    """Named attribute to tune (an unknown name lists the known ones), several with their amounts as in Smiling+Eyeglasses:0.5; with a gallery, columns of
+    its labels, or two opposites as in Youth/Senior."""
     gallery: Path | None = None
     """Folder of labelled faces (labels.csv and images/): the most similar of those with the attribute are the guides."""
-    k: int = 5
-    """Number of guides taken from the gallery."""
+    k: int | None = None
+    """Number of faces taken from the gallery (default: 5 guides, 100 with and 100 without for a difference)."""
     match: tuple[str, ...] = ()
-    """Attributes in which the gallery's guides must be as the reference is, such as Male."""
+    """Attributes in which the gallery's faces must be as the reference is, such as Male."""
+    identity: str | None = None
+    """Who the reference is, as the gallery's table calls them: their other photos are no guides (known where the photo itself is in the gallery)."""
     similar_by: tuple[str, ...] = ()
     """Layers whose maps tell what is similar (default: the network's descriptor)."""
-    strength: float = 1.0
-    """Amount of the named attribute: 1 is natural, 0 changes nothing, negative removes."""
+    candidates: int = 4
+    """Of so many times k similar faces, the k whose landmarks fit the reference's best are taken; 1 looks at similarity alone."""
+    target: Literal["patches", "mean", "weighted", "difference"] = "patches"
+    """What becomes of guides: at each place the one that fits best, their mean, their mean by similarity; or, with a gallery, the direction from its
+    most similar faces without the attribute to those with it."""
+    scaling: Literal["natural", "beta"] = "natural"
+    """Of a difference: a factor that looks natural with the network that ships, or Deep Feature Interpolation's 0.4 over its mean square."""
+    channels: tuple[str, ...] = ()
+    """Channels to tune instead of an attribute, such as conv4_3:17=2 (doubled) or conv4_3:5=0 (silenced)."""
+    directions: Path | None = None
+    """File of attribute directions from python -m facegen_jax.gallery (default: those that ship beside the network)."""
+    strength: Numbers = (1.0,)
+    """Amount of the attribute: 1 is natural, 0 changes nothing, negative removes. Several, as in 0.5,1,1.5, each start from the one before."""
     strip: Path | None = None
-    """Also write reference, guides and result side by side."""
+    """Also write reference, guides and results side by side."""
     params: str = DEFAULT
     """Network: a name, or the path of a converted .safetensors file."""
     size: int | None = None
@@ -81,6 +88,17 @@ class Edit:
     weights: Weights = field(default_factory=Weights)
     mask: Path | None = None
     """Grey picture of the reference's size: where the attribute may act (white) and where the reference is kept (black)."""
+    region: str | None = None
+    """Where the attribute may act, by name: mouth, eyes, brows, nose, cheeks, jaw, hair, face, or several as in mouth+jaw; none for everywhere
+    (default: the part that the attribute belongs to)."""
+    identity_mask: Path | None = None
+    """Grey picture: where the reference's own maps are held (default: where the attribute may not act)."""
+    identity_region: str | None = None
+    """The same by name; none holds them nowhere."""
+    colour: Literal["free", "luma", "statistics", "histogram"] = "free"
+    """Colours of the result: as they come, brightness alone changes, or matched to the reference's by mean and standard deviation or by histogram."""
+    colour_at: Literal["everywhere", "inside", "outside"] = "everywhere"
+    """Where colours are matched: inside or outside of where the attribute may act."""
     align: Literal["auto", "none"] = "auto"
     """auto: find the face and bring it to the network's template; none: the pictures are aligned already."""
     face: int = 1
@@ -99,79 +117,12 @@ class Edit:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Every picture that is read."""
-        return (self.reference, *self.guides, *([self.mask] if self.mask else []))
+        """Every picture that is read, but those of a gallery."""
+        return (self.reference, *self.guides, *(path for path in (self.mask, self.identity_mask) if path))
 
-
-def objective(weights: Weights, *, guided: bool = False, masked: bool = False, described: bool = True) -> Objective:
-    """The objective of the command line; `docs/settings.md` says how it was chosen.
-
-    Args:
-        weights: of its parts.
-        guided: the attribute comes from guides, not from a direction.
-        masked: the attribute acts inside the mask "inside", and the reference's maps are held inside the mask "outside".
-        described: the network has a descriptor for pictures of this size; otherwise its deepest maps stand in.
-    """
-    inside, outside = ("inside", "outside") if masked else (None, None)
-    identity = DESCRIPTOR_SHARE * DescriptorIdentity() if described else DESCRIPTOR_SHARE * Identity(("conv5_3",))
-    smoothness = weights.total_variation
-    if guided:  # guides differ from the reference everywhere, so their change must be much smoother
-        identity, smoothness = identity + Identity(HELD_LAYERS), GUIDED_SMOOTHNESS * smoothness
-        attribute = weights.attribute * Attribute(GUIDED_LAYERS, inside)
-    else:
-        identity = identity + Identity(HELD_LAYERS, outside) if masked else identity
-        attribute = weights.attribute * Attribute(TUNED_LAYERS, inside) + weights.pixels * AttributePixels(mask=inside)
-    return weights.identity * identity + attribute + smoothness * TotalVariation() + weights.chroma * Chroma()
-
-
-def check(config: Edit) -> None:
-    """Refuse what cannot work before anything is loaded or computed."""
-    if bool(config.guides) == bool(config.attribute):
-        raise EditError("give either --guides PICTURE [...] or --attribute NAME, which is tuned or, with --gallery FOLDER, looked up there")
-    if config.gallery and not config.attribute:
-        raise EditError("--gallery needs --attribute NAME; guides of your own need no gallery")
-    for name, numbers, count in (("landmarks", config.landmarks, 10), ("box", config.box, 4)):
-        if len(numbers) not in (0, count) or not all(map(math.isfinite, numbers)):
-            raise EditError(f"--{name} takes {count} numbers, not {len(numbers)}")
-    if config.box and not (config.box[0] < config.box[2] and config.box[1] < config.box[3]):
-        raise EditError("--box takes left, top, right, bottom, with left before right and top above bottom")
-    if config.face < 1:
-        raise EditError(f"--face must be at least 1, not {config.face}")
-    if config.k < 1:
-        raise EditError(f"--k must be at least 1, not {config.k}")
-    if not config.gallery and (config.match or config.similar_by):
-        raise EditError("--match and --similar-by choose among the faces of --gallery FOLDER, which is missing")
-    numbers = {"strength": config.strength, "noise": config.noise, **{f"weights.{k}": v for k, v in dataclasses.asdict(config.weights).items()}}
-    if config.learning_rate is not None:
-        numbers["learning-rate"] = config.learning_rate
-    for name, value in numbers.items():
-        if not math.isfinite(value):
-            raise EditError(f"--{name.replace('_', '-')} must be a finite number, not {value}")
-        if value < 0 and name != "strength":
-            raise EditError(f"--{name.replace('_', '-')} must not be negative, not {value}")
-    if config.steps < 1:
-        raise EditError(f"--steps must be at least 1, not {config.steps}")
-    smallest = 2 ** (len(BLOCKS) - 1)
-    if config.size is not None and not smallest <= config.size <= 4096:
-        raise EditError(f"--size must be from {smallest} to 4096 pixels, not {config.size}")
-    _check_outputs(config)
-
-
-def _check_outputs(config: Edit) -> None:
-    inputs = [path.resolve() for path in config.inputs]
-    outputs = [config.out, *([config.strip] if config.strip else [])]
-    for path in outputs:
-        if path.suffix.lower() not in image.ENDINGS:
-            raise EditError(f"{path}: pictures are written as {', '.join(image.ENDINGS)}")
-        if path.resolve() in inputs:
-            raise EditError(f"{path}: would overwrite an input picture; choose another name")
-        if path.is_dir():
-            raise EditError(f"{path}: is a folder; give a file name")
-        if not path.absolute().parent.is_dir():
-            raise EditError(f"{path.parent}: no such folder to write to")
-        try:  # permissions alone do not tell (root, full or read-only disks)
-            tempfile.TemporaryFile(dir=path.absolute().parent).close()
-        except OSError as error:
-            raise EditError(f"{path.parent}: cannot be written to ({error.strerror})") from None
-    if config.strip and config.strip.resolve() == config.out.resolve():
-        raise EditError("--strip and --out name the same file")
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The picture of each strength."""
+        if len(self.strength) == 1:
+            return (self.out,)
+        return tuple(self.out.with_stem(f"{self.out.stem}_{strength:g}") for strength in self.strength)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facegen_jax import __main__ as edit_command
-from facegen_jax import checkpoint, gallery, image
+from facegen_jax import align, checkpoint, gallery, image
 from facegen_jax.gallery import GalleryError, features, labels, search
 from facegen_jax.gallery import __main__ as gallery_command
 
@@ -113,7 +113,7 @@ def test_unreadable_pictures_are_told_and_left_out(folder, network):
     (folder / "images" / "4.png").unlink()
     found = described(folder, network)
     assert [bool(failure) for failure in found.failures] == [False, False, True, False, True, False, False, False]
-    face = search.Query(found.features[0], 0)
+    face = search.Query(found.features[0], 0, "Ann")
     smiling = labels.having(gallery.load_gallery(folder), "Smiling")
     places, _ = search.nearest(gallery.load_gallery(folder), found, face, smiling, 1)
     assert places == [6]
@@ -123,7 +123,7 @@ def test_unreadable_pictures_are_told_and_left_out(folder, network):
 
 def test_nearest_are_the_nearest(folder, network):
     found, table = described(folder, network), gallery.load_gallery(folder)
-    face = search.query(found, network, image.load(folder / "images" / "0.png"), folder / "images" / "0.png")
+    face = search.query(table, found, network, image.load(folder / "images" / "0.png"), folder / "images" / "0.png")
     assert face.place == 0
     everyone = np.ones(8, bool)
     places, cosines = search.nearest(table, found, face, everyone, 6)
@@ -133,13 +133,38 @@ def test_nearest_are_the_nearest(folder, network):
         search.nearest(table, found, face, everyone, 7)
 
 
+def test_of_similar_faces_those_whose_landmarks_fit_are_taken(folder, network, rng):
+    found, table = described(folder, network), gallery.load_gallery(folder)
+    face = search.Query(found.features[0], 0, "Ann")
+    by_similarity, _ = search.nearest(table, found, face, np.ones(8, bool), 6)
+    turned = align.TEMPLATE @ np.array([[0.0, 40.0], [-40.0, 0.0]]) + 60  # the same geometry, elsewhere
+    landmarks = np.stack([turned + 3 * rng.normal(size=(5, 2)) for _ in range(8)]).astype(np.float32)
+    fitting = [by_similarity[3], by_similarity[1]]
+    landmarks[fitting] = turned
+    landmarks[by_similarity[0]] = np.nan
+    found = found._replace(landmarks=landmarks)
+    taken, cosines = search.nearest(table, found, face, np.ones(8, bool), 2, points=align.TEMPLATE * 31, candidates=2)
+    assert taken == [by_similarity[1], by_similarity[3]]
+    assert cosines == sorted(cosines, reverse=True)
+    assert search.nearest(table, found, face, np.ones(8, bool), 2, points=align.TEMPLATE * 31, candidates=1)[0] == by_similarity[:2]
+
+
+def test_a_named_person_is_never_their_own_guide(folder, network, tmp_path, picture):
+    image.save(tmp_path / "new.png", picture)
+    found, table = described(folder, network), gallery.load_gallery(folder)
+    face = search.query(table, found, network, picture, tmp_path / "new.png", (), "Bob")
+    assert not {2, 3} & set(search.nearest(table, found, face, np.ones(8, bool), 6)[0])
+    with pytest.raises(GalleryError, match="nobody in it is called 'Bab', did you mean 'Bob'"):
+        search.query(table, found, network, picture, tmp_path / "new.png", (), "Bab")
+
+
 def test_the_same_file_under_another_name_is_no_guide(folder, network, tmp_path):
     """Also of a person whom nobody named."""
     (folder / "images" / "6.png").write_bytes((folder / "images" / "7.png").read_bytes())
     elsewhere = tmp_path / "my photo.png"
     elsewhere.write_bytes((folder / "images" / "7.png").read_bytes())
     found = described(folder, network)
-    face = search.query(found, network, image.load(elsewhere), elsewhere)
+    face = search.query(gallery.load_gallery(folder), found, network, image.load(elsewhere), elsewhere)
     places, _ = search.nearest(gallery.load_gallery(folder), found, face, np.ones(8, bool), 5)
     assert not {6, 7} & set(places)
 
@@ -183,6 +208,38 @@ def test_command_edits_by_the_gallery(run, folder, tmp_path):
     assert run(edit_command, *arguments, "--match", "Male")[0] == 2  # of men who smile there are two, one of them the same person
 
 
+@pytest.mark.parametrize("target", ["patches", "mean", "weighted", "difference"])
+def test_every_target_comes_from_one_command(target, run, folder, tmp_path):
+    """Pictures differ by target, and the record names the faces that were used."""
+    arguments = ("--reference", folder / "images" / "7.png", "--gallery", folder, "--attribute", "Smiling", "--k", 3, "--steps", 5)
+    assert run(edit_command, *arguments, "--target", target, "--out", tmp_path / f"{target}.png")[0] == 0
+    record = json.loads((tmp_path / f"{target}.json").read_text())
+    used = [int(guide["path"].rpartition("/")[2].removesuffix(".png")) for guide in record["guides"]]
+    assert {number % 2 for number in used} == ({0, 1} if target == "difference" else {0})
+    assert len(used) == (6 if target == "difference" else 3)
+    assert ("guide_similarity" in record["metrics"]) == (target != "difference")
+
+
+def test_a_difference_takes_what_there_is_and_can_be_scaled(run, folder, tmp_path):
+    """By default as many faces as there are, up to 100; beta is another factor, so another picture."""
+    arguments = (
+        "--reference",
+        folder / "images" / "7.png",
+        "--gallery",
+        folder,
+        "--attribute",
+        "Smiling+Male:-1",
+        "--target",
+        "difference",
+        "--steps",
+        5,
+    )
+    for scaling in ("natural", "beta"):
+        assert run(edit_command, *arguments, "--scaling", scaling, "--out", tmp_path / f"{scaling}.png")[0] == 0
+    assert len(json.loads((tmp_path / "beta.json").read_text())["guides"]) == 4 + 3 + 4 + 3
+    assert not np.array_equal(image.load(tmp_path / "natural.png"), image.load(tmp_path / "beta.png"))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -190,6 +247,10 @@ def test_command_edits_by_the_gallery(run, folder, tmp_path):
         (("--attribute", "Smiling", "--k", "9"), "3 faces fit, 9 are needed"),
         (("--attribute", "Smiling", "--k", "0"), "--k must be at least 1"),
         (("--attribute", "Smiling", "--similar-by", "conv9_9"), "no layer 'conv9_9'"),
+        (("--attribute", "Smiling:0.5"), "guides have an attribute or not"),
+        (("--attribute", "Smiling", "--identity", "Zed"), "nobody in it is called 'Zed'"),
+        (("--attribute", "Smiling", "--candidates", "0"), "--candidates must be at least 1"),
+        (("--attribute", "Smiling", "--directions", "x.safetensors"), "--directions is where"),
         ((), "give either --guides"),
     ],
 )

@@ -49,9 +49,9 @@ def main(config: Config) -> None:
     pictures = [("reference", image.load(reference))]
     for attribute, strength in config.attributes:
         out = config.out / f"{attribute.lower().replace(' ', '_')}.png"
-        settings = Edit(reference=reference, out=out, attribute=attribute, strength=strength, weights=Weights(identity=0.3), align="none")
+        settings = Edit(reference=reference, out=out, attribute=attribute, strength=(strength,), weights=Weights(identity=0.3), align="none")
         with tqdm(total=settings.steps, desc=f"{attribute:>12}", unit="step", disable=None) as bar:
-            outcome = edit(settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None)
+            (outcome,) = edit(settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None)
         pictures.append((f"{attribute} {strength:+g}", outcome.solution.image))
         print(f"{attribute:>12}: {outcome.record['metrics']}", flush=True)
     strip = config.out / "strip.png"

@@ -27,7 +27,8 @@ from facegen_jax.checkpoint import Network, load_network
 from facegen_jax.direction import load_direction
 from facegen_jax.metrics import attribute_scores
 from facegen_jax.problem import from_direction, from_guides, stack
-from facegen_jax.settings import Edit, Weights, objective
+from facegen_jax.recipe import objective
+from facegen_jax.settings import Edit, Weights
 from facegen_jax.solver import Solver
 from facegen_jax.vgg_face import descriptor
 
@@ -118,7 +119,7 @@ def solve(config: Config, network: Network, attribute: str, references: np.ndarr
         terms, direction = objective(Weights()), load_direction(network, attribute)
         problems = [from_direction(network.params, terms, reference, direction.maps, config.strength) for reference in references]
     else:
-        terms = objective(Weights(), guided=True, masked=True)
+        terms = objective(Weights(), guided=True, area=0.5, held=True)
         male = np.asarray(attribute_scores(network, references))[:, network.attributes.index("Male")] > 0
         guides = [pool.nearest(network, attribute, d, bool(man), config.guides) for d, man in zip(described, male, strict=True)]
         masks = {"inside": regions.region("face", network.size)}

@@ -94,6 +94,11 @@ def column(gallery: Gallery, attribute: str) -> int:
     return known[plain(attribute)]
 
 
+def knows(gallery: Gallery, attribute: str) -> bool:
+    """Whether the gallery labels an attribute."""
+    return plain(attribute) in map(plain, gallery.attributes)
+
+
 def having(gallery: Gallery, attribute: str) -> Choice:
     """Faces that have an attribute. `Youth/Senior` names a pair of opposites: those that have the first and are not said to have the second."""
     first, _, second = attribute.partition("/")

@@ -1,5 +1,6 @@
 """The faces of a gallery that are most like a given one, and never that one itself."""
 
+import difflib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from ..align import misfit
 from ..checkpoint import Network
+from ..detector import Landmarks
 from ..direction import plain
 from ..metrics import attribute_scores
 from ..tensor_file import digest
@@ -23,31 +26,63 @@ class Query(NamedTuple):
     """Unit length, of the same layers as those of the gallery."""
     place: int | None = None
     """Its row, where the very same file is in the gallery."""
+    identity: str = ""
+    """Who it is, where that is known."""
 
 
-def query(described: Described, network: Network, image: Image, file: Path, layers: tuple[str, ...] = ()) -> Query:
-    """Describe a face that was read from `file` and brought to the network's size, and see whether the gallery has it."""
+def query(
+    gallery: Gallery, described: Described, network: Network, image: Image, file: Path, layers: tuple[str, ...] = (), identity: str | None = None
+) -> Query:
+    """Describe a face that was read from `file` and brought to the network's size, and see whether the gallery has it.
+
+    Raises:
+        GalleryError: an `identity` that is not in the gallery.
+    """
+    if identity and identity not in gallery.identities:
+        near = difflib.get_close_matches(identity, set(gallery.identities), 1)
+        raise GalleryError(f"{gallery.folder}: nobody in it is called {identity!r}{f', did you mean {near[0]!r}?' if near else ''}")
     features = np.asarray(unit_features(network.params, jnp.asarray(image)[None], layers))[0]
     same = [place for place, known in enumerate(described.hashes) if known == digest(file)]
-    return Query(features, same[0] if same else None)
+    place = same[0] if same else None
+    return Query(features, place, identity or ("" if place is None else gallery.identities[place]))
 
 
-def nearest(gallery: Gallery, described: Described, face: Query, choice: Choice, k: int) -> tuple[list[int], list[float]]:
-    """The `k` most similar of the chosen faces, the most similar first, and their cosines.
+def available(gallery: Gallery, described: Described, face: Query, choice: Choice) -> Choice:
+    """Which of the chosen faces may be used: not pictures that could not be read, nor the same file under any name, nor anyone of the face's identity."""
+    allowed = choice & np.array([not failure for failure in described.failures]) & others(gallery, face.identity)
+    if face.place is not None:
+        allowed &= np.array([known != described.hashes[face.place] for known in described.hashes])
+    return allowed
 
-    Left out are pictures that could not be read, the same file under any name, and everyone of the face's own identity.
+
+def nearest(
+    gallery: Gallery,
+    described: Described,
+    face: Query,
+    choice: Choice,
+    k: int,
+    *,
+    points: Landmarks | None = None,
+    candidates: int = 1,
+) -> tuple[list[int], list[float]]:
+    """The `k` most similar of the chosen faces that may be used, the most similar first, and their cosines.
+
+    With the face's landmarks, the `k` whose own landmarks fit them best among `candidates` times `k` (Upchurch et al., arXiv:1611.05507, choose
+    their neighbours so): another pose blurs more than a less similar face does.
 
     Raises:
         GalleryError: fewer than `k` are left.
     """
-    allowed = choice & np.array([not failure for failure in described.failures])
-    if face.place is not None:
-        same_file = np.array([known == described.hashes[face.place] for known in described.hashes])
-        allowed &= others(gallery, gallery.identities[face.place]) & ~same_file
+    allowed = available(gallery, described, face, choice)
     if allowed.sum() < k:
         raise GalleryError(f"{gallery.folder}: {int(allowed.sum())} faces fit, {k} are needed; take a smaller --k or fewer --match")
     cosines = np.where(allowed, described.features @ face.features, -np.inf)
-    order = np.argsort(-cosines, kind="stable")[:k]
+    order = np.argsort(-cosines, kind="stable")[: min(int(allowed.sum()), k * candidates)]
+    if points is not None and candidates > 1:
+        known = [np.isfinite(described.landmarks[place]).all() for place in order]
+        misfits = [misfit(described.landmarks[place].astype(float), points) if each else np.inf for place, each in zip(order, known, strict=True)]
+        order = order[np.sort(np.argsort(misfits, kind="stable")[:k])]
+    order = order[:k]
     return order.tolist(), cosines[order].tolist()
 
 
