@@ -68,14 +68,31 @@ class Source(NamedTuple):
     """Names under which the network may score it, and how much of each is wanted."""
 
 
-def find(config: Edit, network: Network, reference: align.Face, looking: Looking) -> Source:
-    """The attribute that was asked for.
+class Pool(NamedTuple):
+    """A gallery with its faces described: opened once, used for any number of references."""
+
+    gallery: Gallery
+    described: Described
+
+
+def open_pool(config: Edit, network: Network, looking: Looking = lambda done, total: None) -> Pool | None:
+    """The gallery that the configuration names, if it does; `looking` is told of faces that have to be described."""
+    if not config.gallery:
+        return None
+    gallery = load_gallery(config.gallery)
+    for name, _ in amounts(config.attribute or ""):  # a misspelt name is told before thousands of faces are described
+        having(gallery, name)
+    return Pool(gallery, describe(gallery, network, config.similar_by, config.align, looking))
+
+
+def find(config: Edit, network: Network, reference: align.Face, pool: Pool | None = None) -> Source:
+    """The attribute that was asked for, of the opened gallery where one is named.
 
     Raises:
         EditError, ImageError, AlignError, CheckpointError, GalleryError: what is missing or wrong.
     """
-    if config.gallery:
-        return _of_gallery(config, network, reference, looking)
+    if pool:
+        return _of_pool(config, network, reference, pool)
     if config.guides:
         faces = [align.load_face(path, len(reference.image), config.align, onto=reference.points) for path in config.guides]
         return _guided(config, network, reference, faces, [_similarity(network, face.image, reference.image) for face in faces])
@@ -128,12 +145,9 @@ def _similarity(network: Network, guide: Image, reference: Image) -> float:
     return metrics.identity_similarity(network, image.resize(guide, size), image.resize(reference, size))
 
 
-def _of_gallery(config: Edit, network: Network, reference: align.Face, looking: Looking) -> Source:
-    gallery = load_gallery(config.gallery or "")
+def _of_pool(config: Edit, network: Network, reference: align.Face, pool: Pool) -> Source:
+    gallery, described = pool
     names = amounts(config.attribute or "")
-    for name, _ in names:  # a misspelt name is told before thousands of faces are described
-        having(gallery, name)
-    described = describe(gallery, network, config.similar_by, config.align, looking)
     picture = image.resize(reference.image, (network.size, network.size))
     face = query(gallery, described, network, picture, config.reference, config.similar_by, config.identity)
     alike = np.ones(len(gallery.filenames), bool)
@@ -141,23 +155,24 @@ def _of_gallery(config: Edit, network: Network, reference: align.Face, looking: 
         alike &= matching(gallery, network, face, picture, attribute)
     heads = tuple((name.partition("/")[0], amount) for name, amount in names)
     if config.target == "difference":
-        return _difference(config, network, reference, gallery, described, face, alike)._replace(heads=heads)
+        return _difference(config, network, reference, pool, face, alike)._replace(heads=heads)
     choice = np.logical_and.reduce([having(gallery, name) for name, _ in names]) & alike
     places, cosines = nearest(gallery, described, face, choice, config.k or GUIDES, points=reference.points, candidates=config.candidates)
-    faces = list(_faces(config, gallery, described, places, reference))
+    faces = list(_faces(config, pool, places, reference))
     chosen = tuple((gallery.path(place), cosine) for place, cosine in zip(places, cosines, strict=True))
     return _guided(config, network, reference, faces, cosines)._replace(chosen=chosen, heads=heads)
 
 
-def _difference(config: Edit, network: Network, reference: align.Face, gallery: Gallery, described: Described, face: Query, alike: Choice) -> Source:
+def _difference(config: Edit, network: Network, reference: align.Face, pool: Pool, face: Query, alike: Choice) -> Source:
     """The sum over attributes of mean(with) - mean(without), each over its own nearest faces."""
+    gallery, described = pool
     layers, chosen, found = ("image", *TUNED_LAYERS), [], []
 
     def pictures(choice: Choice) -> Iterator[Image]:
         k = config.k or max(1, min(DIFFERENCE_FACES, int(available(gallery, described, face, choice).sum())))
         places, cosines = nearest(gallery, described, face, choice, k, points=reference.points, candidates=config.candidates)
         chosen.extend((gallery.path(place), cosine) for place, cosine in zip(places, cosines, strict=True))
-        return (_recoloured(each.image, reference) for each in _faces(config, gallery, described, places, reference))
+        return (_recoloured(each.image, reference) for each in _faces(config, pool, places, reference))
 
     for name, amount in amounts(config.attribute or ""):
         direction = targets.difference(network.params, layers, pictures(having(gallery, name) & alike), pictures(lacking(gallery, name) & alike))
@@ -167,9 +182,9 @@ def _difference(config: Edit, network: Network, reference: align.Face, gallery: 
     return Source(targets.add_directions(found), chosen=tuple(chosen))
 
 
-def _faces(config: Edit, gallery: Gallery, described: Described, places: list[int], reference: align.Face) -> Iterator[align.Face]:
+def _faces(config: Edit, pool: Pool, places: list[int], reference: align.Face) -> Iterator[align.Face]:
     """Faces of the gallery in the reference's geometry, read one by one; their landmarks are known already."""
     for place in places:
-        landmarks = described.landmarks[place].astype(float)
+        landmarks = pool.described.landmarks[place].astype(float)
         known = align.Pick(landmarks=landmarks) if np.isfinite(landmarks).all() else None
-        yield align.load_face(gallery.path(place), len(reference.image), config.align, known, onto=reference.points, centre=True)
+        yield align.load_face(pool.gallery.path(place), len(reference.image), config.align, known, onto=reference.points, centre=True)

@@ -51,7 +51,7 @@ def edit(config: Edit, progress: Progress | None = None, looking: Looking = lamb
     network = load_network(config.params)
     size = config.size or network.size
     reference = align.load_face(config.reference, size, config.align, _pick(config))
-    source = attribute.find(config, network, reference, looking)
+    source = attribute.find(config, network, reference, attribute.open_pool(config, network, looking))
     masks = masks_of(config, reference, guided=source.guided)
     solver, problem = build(config, network, reference.image, source, masks)
     began = time.perf_counter()

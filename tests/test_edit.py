@@ -14,6 +14,7 @@ from facegen_jax.__main__ import main
 from facegen_jax.attribute import default_region
 from facegen_jax.direction import save_directions
 from facegen_jax.settings import Edit, Weights
+from facegen_jax.types import Features
 from facegen_jax.vgg_face import extract
 
 
@@ -108,7 +109,9 @@ def directions(files):
     hat[2:12], beard[20:30] = 0.2, -0.2
     reference = image.load(files / "face.png")
     own, *moved = (extract(network.params, picture, ("image", *recipe.TUNED_LAYERS)) for picture in (reference, reference + hat, reference + beard))
-    maps = {name: {layer: np.asarray(each[layer] - own[layer]) for layer in own} for name, each in zip(("Hat", "Beard"), moved, strict=True)}
+    maps: dict[str, Features] = {
+        name: {layer: np.asarray(each[layer] - own[layer]) for layer in own} for name, each in zip(("Hat", "Beard"), moved, strict=True)
+    }
     save_directions(files / "made.safetensors", network, maps, {"Hat": 1.0, "Beard": 1.0}, {"Shaven": "Beard"}, {})
     return {"guides": None, "directions": files / "made.safetensors", "steps": 60}
 
