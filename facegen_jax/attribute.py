@@ -28,7 +28,7 @@ SHARPNESS = 20.0
 """Of weights by similarity: exp of so many times the cosine, so that a guide that is 0.05 more similar counts 2.7 times as much."""
 REGIONS = {
     "mouth": ("Mustache", "Teeth Not Visible", "Wearing Lipstick", "Big Lips"),
-    "mouth+cheeks+eyes": ("Smiling", "Frowning"),
+    "mouth+cheeks": ("Smiling", "Frowning"),
     "mouth+jaw": (
         "Mouth Slightly Open",
         "Mouth Wide Open",

@@ -15,7 +15,7 @@ ELLIPSES = {
     "brows": ((0.345, 0.345, 0.15, 0.06), (0.655, 0.345, 0.15, 0.06)),
     "nose": ((0.5, 0.56, 0.115, 0.17),),
     "cheeks": ((0.3, 0.65, 0.12, 0.15), (0.7, 0.65, 0.12, 0.15)),
-    "jaw": ((0.5, 0.82, 0.33, 0.2),),
+    "jaw": ((0.5, 0.81, 0.27, 0.18),),
     "face": ((0.5, 0.57, 0.36, 0.46),),
 }
 """Middle and radii of each part's ellipses, as fractions of the template's side; `hair` is what lies above and beside the face."""

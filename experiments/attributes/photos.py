@@ -36,6 +36,10 @@ def turned(photo: Image, scale: float, angle: float, shape: tuple[int, int], mid
     return image.warp(photo, np.column_stack([matrix, np.array(middle) - matrix @ centre]), shape)
 
 
+PEOPLE = {"as_it_is": (0,), "large": (1,), "turned": (2,), "two_faces": (4, 3), "small": (5,), "off_centre": (6,)}
+"""Whose faces are in each, the largest first; the gallery holds them too, and nobody may guide themselves."""
+
+
 def photos(paths: list[Path]) -> dict[str, Image]:
     """Six photos by name."""
     one = [image.load(path) for path in paths]
@@ -60,17 +64,21 @@ ASKED = {
 
 def main(config: Config) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
-    made = photos(references(config.faces / "lfw", 7))
+    paths = references(config.faces / "lfw", 7)
+    made = photos(paths)
     for name, photo in made.items():
         image.save(config.out / f"{name}.png", photo)
     for title, asked in ASKED.items():
         rows = []
         for name in made:
             source, out = config.out / f"{name}.png", config.out / f"{name}_{title}.png"
-            chosen = {"gallery": config.faces / "lfw", **asked, "face": 2 if name == "two_faces" and "Smiling" in title else 1}
+            number = 2 if name == "two_faces" and "Smiling" in title else 1
+            chosen = {"gallery": config.faces / "lfw", **asked, "face": number}
+            if chosen["gallery"]:
+                chosen["identity"] = paths[PEOPLE[name][number - 1]].parent.name
             (outcome,) = edit(Edit(source, out, paste_back=True, **chosen))
             photo, result = image.load(source), image.load(out)
-            inside = face_square(source, photo, chosen["face"])
+            inside = face_square(source, photo, number)
             outside = float(np.abs(result - photo)[~inside].max(initial=0))
             print(f"{name:12} {title:20} {outcome.scores}  largest change outside the face's square {outside:.4f}", flush=True)
             rows.append(report.strip([(name, photo), (title, result)], height=300))
