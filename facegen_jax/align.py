@@ -19,6 +19,9 @@ Placement = Float[np.ndarray, "2 3"]
 TEMPLATE = np.array([[0.703, 0.42], [0.587, 0.42], [0.297, 0.42], [0.413, 0.42], [0.5, 0.668]])
 """Where the five landmarks belong, as fractions of the square's side."""
 
+NO_FACE = 0.5
+"""Misfit with the template from which on points given by hand are no face's or in another order; of 7,000 detected faces of LFW the worst has 0.35."""
+
 
 def similarity(source: Landmarks, target: Landmarks) -> Placement:
     """Fit the rotation, scale and shift that bring `source` closest to `target` (least squares).
@@ -123,6 +126,12 @@ def load_face(
             many = f"{len(found)} faces were found, not {pick.number}" if found else "no face was found"
             raise AlignError(f"{path}: {many}; give --landmarks or --box by hand, or --align none if the picture is aligned already")
         landmarks = found[pick.number - 1] if found else None
+    by_hand = (pick.box or pick.landmarks is not None) and not centre
+    if landmarks is not None and by_hand and misfit(landmarks, TEMPLATE) > NO_FACE:
+        what = f"the box {pick.box} holds" if pick.box else "--landmarks gives"
+        raise AlignError(
+            f"{path}: {what} no face; expected are the eye on the right of the picture, the one on its left (of each the outer, then the inner corner), the base of the nose"
+        )
     place = placement(photo.shape, landmarks, size, onto)
     return Face(place_on(photo, landmarks, place, size), photo, place, landmarks, note)
 

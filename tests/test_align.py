@@ -145,3 +145,13 @@ def test_an_affine_map_brings_one_geometry_to_another(tmp_path, photo, rng):
     assert align.misfit(POINTS, onto) > 0.05
     turned = POINTS @ np.array([[0.0, 2.0], [-2.0, 0.0]]) + 5
     assert align.misfit(POINTS, turned) < 1e-9
+
+
+@pytest.mark.parametrize(
+    "points",
+    [np.full((5, 2), 7.0), POINTS[[2, 3, 0, 1, 4]], POINTS[[4, 0, 1, 2, 3]], POINTS[[1, 0, 3, 2, 4]]],
+    ids=["one point", "eyes swapped", "nose first", "corners swapped"],
+)
+def test_landmarks_by_hand_must_be_a_face(photo, points):
+    with pytest.raises(align.AlignError, match="photo.png: --landmarks gives no face; expected are"):
+        align.load_face(photo, 64, "auto", align.Pick(landmarks=points))
