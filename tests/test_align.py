@@ -153,5 +153,5 @@ def test_an_affine_map_brings_one_geometry_to_another(tmp_path, photo, rng):
     ids=["one point", "eyes swapped", "nose first", "corners swapped"],
 )
 def test_landmarks_by_hand_must_be_a_face(photo, points):
-    with pytest.raises(align.AlignError, match="photo.png: --landmarks gives no face; expected are"):
+    with pytest.raises(align.AlignError, match=r"photo\.png: --landmarks gives no face; expected are"):
         align.load_face(photo, 64, "auto", align.Pick(landmarks=points))
