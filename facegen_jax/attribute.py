@@ -82,6 +82,8 @@ def open_pool(config: Edit, network: Network, looking: Looking = lambda done, to
     gallery = load_gallery(config.gallery)
     for name, _ in amounts(config.attribute or ""):  # a misspelt name is told before thousands of faces are described
         having(gallery, name)
+    if "fc7" not in network.params and not config.similar_by:
+        raise EditError(f"the network {network.name!r} has no descriptor to tell similar faces by; give layers, as in --similar-by conv5_3")
     return Pool(gallery, describe(gallery, network, config.similar_by, config.align, looking))
 
 

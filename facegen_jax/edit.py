@@ -53,6 +53,8 @@ def edit(config: Edit, progress: Progress | None = None, looking: Looking = lamb
     reference = align.load_face(config.reference, size, config.align, _pick(config))
     source = attribute.find(config, network, reference, attribute.open_pool(config, network, looking))
     masks = masks_of(config, reference, guided=source.guided)
+    if config.colour_at != "everywhere" and "inside" not in masks:
+        raise EditError(f"--colour-at {config.colour_at} needs a place where the attribute acts; give --region or --mask")
     solver, problem = build(config, network, reference.image, source, masks)
     began = time.perf_counter()
     solver.compile(network.params, problem(config.strength[0]))

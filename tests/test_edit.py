@@ -237,6 +237,7 @@ BAD = {
     "region and mask": ({"region": "mouth", "mask": "face.png"}, "give either --mask or --region, not both"),
     "difference without gallery": ({"target": "difference"}, "--target difference compares faces of --gallery"),
     "k without gallery": ({"k": 3}, "which is missing"),
+    "colours nowhere": ({"region": "none", "colour": "luma", "colour_at": "inside"}, "--colour-at inside needs a place"),
     "unknown colours": ({"colour": "sepia"}, "--colour"),
     "box without looking": ({"box": "1 2 3 4"}, "--box"),
     "attribute without directions": ({"guides": None, "attribute": "Smiling"}, "no attribute directions for the network 'tiny'"),

@@ -220,6 +220,15 @@ def test_every_target_comes_from_one_command(target, run, folder, tmp_path):
     assert ("guide_similarity" in record["metrics"]) == (target != "difference")
 
 
+def test_a_network_without_a_descriptor_needs_layers(run, folder, tmp_path, params):
+    convolutions = {name: layer for name, layer in params.items() if name.startswith("conv")}
+    checkpoint.save_network(tmp_path / "tiny.safetensors", convolutions, {"network": "tiny", "image_size": "32"})
+    arguments = ("--reference", folder / "images" / "7.png", "--gallery", folder, "--attribute", "Smiling", "--k", 2, "--steps", 2)
+    code, _, err = run(edit_command, *arguments, "--out", tmp_path / "out.png")
+    assert (code, "has no descriptor" in err) == (2, True)
+    assert run(edit_command, *arguments, "--similar-by", "conv5_3", "--out", tmp_path / "out.png")[0] == 0
+
+
 def test_a_difference_takes_what_there_is_and_can_be_scaled(run, folder, tmp_path):
     """By default as many faces as there are, up to 100; beta is another factor, so another picture."""
     arguments = (

@@ -152,6 +152,7 @@ def test_command_makes_directions_that_edits_use(run, folder, tmp_path):
         (("--directions", "x.safetensors"), "--directions FILE and --attributes NAME [...] belong together"),
         (("--directions", "x.npz", "--attributes", "Hat"), "expected the name of a .safetensors file"),
         (("--directions", "x.safetensors", "--attributes", "Hat", "Beard", "--scales", "1", "2", "3"), "--scales takes one number, or one for each"),
+        (("--directions", "x.safetensors", "--attributes", "Hat", "Hat/No Hat"), "--attributes names one twice"),
         (("--directions", "x.safetensors", "--attributes", "Cap"), "no gallery has the attribute 'Cap'"),
         (("--directions", "x.safetensors", "--attributes", "Hat", "--layers", "conv9_9"), "no layer 'conv9_9'"),
     ],

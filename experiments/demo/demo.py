@@ -29,8 +29,8 @@ class Config:
     """Edit the astronaut's portrait."""
 
     out: Path = Path("out/demo")
-    attributes: tuple[tuple[str, float], ...] = (("Eyeglasses", 1.6), ("Senior", 1.4))
-    """Named attributes and their strengths: a small strip wants more than the natural 1, and less weight on the identity."""
+    attributes: tuple[tuple[str, float, str], ...] = (("Eyeglasses", 1.3, "eyes+brows"), ("Senior", 1.0, "face+hair"))
+    """Named attributes, their strengths and regions: a small strip wants much of them, and less weight on the identity."""
 
 
 def portrait() -> Image:
@@ -47,9 +47,9 @@ def main(config: Config) -> None:
     reference = config.out / "reference.png"
     image.save(reference, portrait())
     pictures = [("reference", image.load(reference))]
-    for attribute, strength in config.attributes:
+    for attribute, strength, region in config.attributes:
         out = config.out / f"{attribute.lower().replace(' ', '_')}.png"
-        settings = Edit(reference=reference, out=out, attribute=attribute, strength=(strength,), weights=Weights(identity=0.3), align="none")
+        settings = Edit(reference, out, attribute=attribute, strength=(strength,), region=region, weights=Weights(identity=0.3), align="none")
         with tqdm(total=settings.steps, desc=f"{attribute:>12}", unit="step", disable=None) as bar:
             (outcome,) = edit(settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None)
         pictures.append((f"{attribute} {strength:+g}", outcome.solution.image))

@@ -76,6 +76,9 @@ def _check(config: Show) -> None:
         raise GalleryError("give at least one FOLDER with labels.csv and images/")
     if bool(config.directions) != bool(config.attributes):
         raise GalleryError("--directions FILE and --attributes NAME [...] belong together")
+    firsts = [name.partition("/")[0] for name in config.attributes]
+    if len(set(firsts)) < len(firsts):
+        raise GalleryError(f"--attributes names one twice: {', '.join(firsts)}")
     if len(config.scales) not in (1, len(config.attributes)):
         raise GalleryError(f"--scales takes one number, or one for each of the {len(config.attributes)} attributes, not {len(config.scales)}")
     if config.directions and (config.directions.suffix != ".safetensors" or not config.directions.absolute().parent.is_dir()):
