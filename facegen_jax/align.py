@@ -116,7 +116,7 @@ def load_face(
     """
     photo, pick, note = load(path), pick or Pick(), None
     landmarks = pick.landmarks
-    if landmarks is None and mode == "auto" and not can_detect():
+    if unaligned(mode, by_hand=landmarks is not None):
         note = f"{path}: took the centre, for no face detector is installed (pip install 'facegen_jax[align]')"
         if pick.box:
             raise AlignError(f"{path}: finding landmarks in a box needs the extra: pip install 'facegen_jax[align]'; or give --landmarks")
@@ -134,6 +134,11 @@ def load_face(
         )
     place = placement(photo.shape, landmarks, size, onto)
     return Face(place_on(photo, landmarks, place, size), photo, place, landmarks, note)
+
+
+def unaligned(mode: Literal["auto", "none"], *, by_hand: bool) -> bool:
+    """Whether faces are not found for want of a detector: then nobody knows where their parts are."""
+    return mode == "auto" and not by_hand and not can_detect()
 
 
 def placement(shape: tuple[int, ...], landmarks: Landmarks | None, size: int, onto: Landmarks | None = None) -> Placement:

@@ -80,11 +80,20 @@ def open_pool(config: Edit, network: Network, looking: Looking = lambda done, to
     if not config.gallery:
         return None
     gallery = load_gallery(config.gallery)
-    for name, _ in amounts(config.attribute or ""):  # a misspelt name is told before thousands of faces are described
-        having(gallery, name)
+    check_names(config, gallery)  # a misspelt name is told before thousands of faces are described
     if "fc7" not in network.params and not config.similar_by:
         raise EditError(f"the network {network.name!r} has no descriptor to tell similar faces by; give layers, as in --similar-by conv5_3")
     return Pool(gallery, describe(gallery, network, config.similar_by, config.align, looking))
+
+
+def check_names(config: Edit, gallery: Gallery) -> None:
+    """Refuse attributes that the gallery does not label.
+
+    Raises:
+        GalleryError: with the names that are nearest.
+    """
+    for name, _ in amounts(config.attribute or ""):
+        having(gallery, name)
 
 
 def find(config: Edit, network: Network, reference: align.Face, pool: Pool | None = None) -> Source:
@@ -103,6 +112,11 @@ def find(config: Edit, network: Network, reference: align.Face, pool: Pool | Non
     found = [(load_direction(network, name, config.directions), amount) for name, amount in amounts(config.attribute or "")]
     heads = tuple((each.attribute, each.sign * amount) for each, amount in found)
     return Source(targets.add_directions((each.maps, amount) for each, amount in found), heads=heads)
+
+
+def is_guided(config: Edit) -> bool:
+    """Whether the attribute comes from guides' own maps, not from a direction."""
+    return bool(config.guides) or (config.gallery is not None and config.target != "difference")
 
 
 def default_region(config: Edit, *, guided: bool) -> str | None:

@@ -19,11 +19,16 @@ def check(config: Edit) -> None:
     Raises:
         EditError, RegionError, ColourError: with what was expected, what came, and what to do.
     """
+    check_options(config)
+    _check_outputs(config)
+
+
+def check_options(config: Edit) -> None:
+    """The same, but for the files to write."""
     _check_attribute(config)
     _check_numbers(config)
     _check_places(config)
     colour.check(config.colour)
-    _check_outputs(config)
 
 
 def amounts(attribute: str) -> list[tuple[str, float]]:

@@ -24,6 +24,11 @@ class Direction(NamedTuple):
     """-1 for the name of an opposite (Youth is -Senior): the head's score then counts negatively."""
 
 
+def shipped_directions(network: Network) -> Path:
+    """Where the directions of a network that ships are."""
+    return WEIGHTS_FOLDER / f"{network.name}_directions.safetensors"
+
+
 def load_direction(network: Network, name: str, path: Path | None = None) -> Direction:
     """The direction of a network under an attribute's name; case, `_` and space do not matter.
 
@@ -37,7 +42,7 @@ def load_direction(network: Network, name: str, path: Path | None = None) -> Dir
     """
     how = "make them with python -m facegen_jax.gallery FOLDER --directions FILE --attributes NAME [...], or use --guides or --gallery"
     if path is None:
-        path = WEIGHTS_FOLDER / f"{network.name}_directions.safetensors"
+        path = shipped_directions(network)
         if not path.is_file():
             raise CheckpointError(f"no attribute directions for the network {network.name!r}; {how}")
     if not path.is_file():

@@ -70,21 +70,24 @@ def _to_rgb(picture: PIL.Image.Image) -> Image:
     return np.asarray(picture.convert("RGB"), np.float32) / 255
 
 
-def save(path: str | os.PathLike[str], image: Image) -> None:
-    """Write an image as PNG (or what the name's ending says), first to a temporary file, then renamed."""
+def save(path: str | os.PathLike[str], image: Image, *, durable: bool = False) -> None:
+    """Write an image as PNG (or what the name's ending says), see `write_atomically`."""
     path = Path(path)
     pixels = np.round(np.clip(np.asarray(image), 0, 1) * 255).astype(np.uint8)
     buffer = io.BytesIO()
     PIL.Image.fromarray(pixels).save(buffer, format=PIL.Image.registered_extensions().get(path.suffix.lower(), "PNG"))
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue(), durable=durable)
 
 
-def write_atomically(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
-    """Write a whole file or nothing, all at once or in pieces: to a temporary neighbour, then renamed."""
+def write_atomically(path: Path, content: bytes | Iterable[bytes | memoryview], *, durable: bool = False) -> None:
+    """Write a whole file or nothing, all at once or in pieces: to a temporary neighbour, then renamed. With `durable` it outlives a power cut from then on."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.writelines([content] if isinstance(content, bytes) else content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Scores taken after the fact; never losses."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
@@ -7,22 +8,25 @@ from .checkpoint import Network
 from .types import AnyArray, Image, Images
 from .vgg_face import classify, descriptor, extract
 
+_descriptor, _classify = jax.jit(descriptor), jax.jit(classify)
+_logits = jax.jit(lambda params, images: extract(params, images, ("fc8",))["fc8"])
+
 
 def identity_similarity(network: Network, image: Image, reference: Image) -> float:
     """Cosine of the two faces' descriptors, in [-1, 1]; about 0 for strangers with the small network."""
-    first, second = descriptor(network.params, jnp.stack([jnp.asarray(image), jnp.asarray(reference)]))
+    first, second = _descriptor(network.params, jnp.stack([jnp.asarray(image), jnp.asarray(reference)]))
     return float(first @ second)
 
 
 def identity_probability(network: Network, image: Image, reference: Image) -> float:
     """Probability, for the picture, of the person whom a network of classes sees most in the reference, in [0, 1]."""
-    after, before = classify(network.params, jnp.stack([jnp.asarray(image), jnp.asarray(reference)]))
+    after, before = _classify(network.params, jnp.stack([jnp.asarray(image), jnp.asarray(reference)]))
     return float(after[jnp.argmax(before)])
 
 
 def attribute_scores(network: Network, images: Images) -> Float[AnyArray, "*batch attributes"]:
     """Logits of the network's attribute head, in the order of `network.attributes`."""
-    return extract(network.params, images, ("fc8",))["fc8"]
+    return _logits(network.params, jnp.asarray(images))
 
 
 def attribute_gain(network: Network, image: Image, reference: Image, attribute: str) -> float:

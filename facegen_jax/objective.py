@@ -7,6 +7,7 @@ for `*` and `+`. Terms hash by value, so equal objectives share one compiled pro
 compile anew at every call.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -57,7 +58,7 @@ class Objective:
     def __post_init__(self):
         if len(self.terms) != len(self.weights):
             raise ValueError(f"{len(self.terms)} terms but {len(self.weights)} weights")
-        if not all(jnp.isfinite(weight) for weight in self.weights):
+        if not all(map(math.isfinite, self.weights)):
             raise ValueError(f"weights must be finite numbers, not {self.weights}")
 
     def __add__(self, other: "Term | Objective") -> "Objective":

@@ -72,7 +72,7 @@ def describe(
         "metrics": scores,
         "seconds": seconds,
         "device": f"{device.platform}: {device.device_kind}",
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
 
 
@@ -82,7 +82,8 @@ def _network(network: Network) -> dict[str, object]:
     return {"name": network.name, "sha256": network.sha256, "colour_order": "RGB", "mean_rgb": MEAN_RGB, "source": source}
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
+    """Which version of a package is installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed

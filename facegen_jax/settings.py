@@ -38,13 +38,21 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Edit:
-    """Edit one face: keep the person, bring an attribute."""
+class Files:
+    """What one edit reads and writes."""
 
     reference: Path
     """Picture of the face whose identity stays."""
     out: Path
     """Picture to write; the record goes beside it as .json. Several strengths get their number in the name."""
+    strip: Path | None = None
+    """Also write reference, guides and results side by side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What single edits and sweeps can both be told."""
+
     guides: tuple[Path, ...] = ()
     """Pictures of faces that have the attribute."""
     attribute: str | None = None
@@ -73,8 +81,6 @@ class Edit:
     """File of attribute directions from python -m facegen_jax.gallery (default: those that ship beside the network)."""
     strength: Numbers = (1.0,)
     """Amount of the attribute: 1 is natural, 0 changes nothing, negative removes. Several, as in 0.5,1,1.5, each start from the one before."""
-    strip: Path | None = None
-    """Also write reference, guides and results side by side."""
     params: str = DEFAULT
     """Network: a name, or the path of a converted .safetensors file."""
     size: int | None = None
@@ -114,6 +120,11 @@ class Edit:
     """Standard deviation of the noise added to the start picture."""
     seed: int = 0
     """Seed of that noise."""
+
+
+@dataclass(frozen=True)
+class Edit(Options, Files):  # fields come in the order of the bases from last to first: files lead in --help
+    """Edit one face: keep the person, bring an attribute."""
 
     @property
     def inputs(self) -> tuple[Path, ...]:

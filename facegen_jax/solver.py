@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .canvas import Canvas, Pixels, clip
 from .objective import Objective
 from .problem import Problem, stack
-from .types import Image, Images, Params, Scalar
+from .types import Image, Params, Scalar
 from .vgg_face import extract
 
 LEARNING_RATES = {"adam": 0.02, "sgd": 0.003, "lbfgs": 1.0}
@@ -39,6 +39,19 @@ class State(NamedTuple):
     best_total: Scalar
     finite: Bool[Array, ""]
     """False once a loss or gradient was not finite; the problem is frozen from then on."""
+
+
+class Descent(NamedTuple):
+    """A descent of stacked problems under way; all that is needed to go on with it."""
+
+    state: State
+    trace: Float[np.ndarray, "batch done values"]
+    """Losses so far, the total first."""
+
+    @property
+    def done(self) -> int:
+        """Steps taken."""
+        return self.trace.shape[1]
 
 
 @dataclass(frozen=True)
@@ -84,27 +97,47 @@ class Solver:
 
     def compile(self, params: Params, problem: Problem) -> None:
         """Compile for one problem of this shape, by running no step of it."""
-        problems, zero = self._with_numbers(stack([problem])), jnp.int32(0)
-        jax.block_until_ready(_advance(self, params, problems, _start(self, problems), zero, zero, jnp.int32(self.steps)))
+        problems = self.numbered(stack([problem]))
+        self._advance(params, problems, self.start(problems), 0)
 
     def run(self, params: Params, problem: Problem, progress: Progress | None = None) -> Solution:
         """Solve one problem."""
-        return self.run_stacked(params, stack([problem]), progress)[0]
+        return self.run_stacked(params, stack([problem]), progress=progress)[0]
 
-    def run_stacked(self, params: Params, problems: Problem, progress: Progress | None = None) -> list[Solution]:
-        """Solve stacked problems together (see `problem.stack`); one problem's outcome does not depend on the others."""
-        problems = self._with_numbers(problems)
-        state, steps, done, stopped = _start(self, problems), jnp.int32(self.steps), 0, False
-        traces: list[np.ndarray] = []
-        while done < self.steps and not stopped:
-            count = min(CHUNK, self.steps - done)
-            state, trace = _advance(self, params, problems, state, jnp.int32(done), jnp.int32(done + count), steps)
-            traces.append(np.asarray(trace)[:, :count])
-            done += count
-            stopped = bool(progress and progress(done, traces[-1][:, -1, 0]))
-        return _solutions(self, state, np.concatenate(traces, 1), stopped and done < self.steps)
+    def run_stacked(self, params: Params, problems: Problem, count: int | None = None, progress: Progress | None = None) -> list[Solution]:
+        """Solve stacked problems together (see `problem.stack`), all or the first `count`; one problem's outcome does not depend on the others."""
+        problems = self.numbered(problems)
+        descent = self.start(problems, count)
+        while descent.done < self.steps:
+            descent = self.advance(params, problems, descent)
+            if progress and progress(descent.done, descent.trace[:, -1, 0]):
+                break
+        return self.solutions(descent)[:count]
 
-    def _with_numbers(self, problems: Problem) -> Problem:
+    def start(self, problems: Problem, count: int | None = None) -> Descent:
+        """No step taken yet, of problems that have their numbers; those from `count` on only fill the batch, and none will be taken."""
+        live = np.arange(len(problems.start)) < (len(problems.start) if count is None else count)
+        state = fresh(self, problems)
+        return Descent(
+            state._replace(finite=jax.device_put(live, state.finite.sharding)),
+            np.empty((len(problems.start), 0, 1 + len(self.objective.terms)), np.float32),
+        )
+
+    def advance(self, params: Params, problems: Problem, descent: Descent) -> Descent:
+        """The next `CHUNK` steps, or what is left of them; the state given is used up. Problems that are spread over devices stay there."""
+        return self._advance(params, problems, descent, min(CHUNK, self.steps - descent.done))
+
+    def solutions(self, descent: Descent) -> list[Solution]:
+        """What was found so far, for each problem."""
+        names, stopped = ("total", *self.objective.names), descent.done < self.steps
+        images, finite = np.asarray(descent.state.best_image), np.asarray(descent.state.finite)
+        return [
+            Solution(image, dict(zip(names, values.T, strict=True)), "non_finite" if not ok else "interrupted" if stopped else "ok")
+            for image, values, ok in zip(images, descent.trace, finite, strict=True)
+        ]
+
+    def numbered(self, problems: Problem) -> Problem:
+        """Stacked problems with this solver's weights and learning rate where they have none of their own."""
         batch = len(problems.start)
         weights, rate = problems.weights, problems.learning_rate
         if weights is None:
@@ -112,6 +145,14 @@ class Solver:
         if rate is None:
             rate = jnp.full(batch, LEARNING_RATES[self.optimizer] if self.learning_rate is None else self.learning_rate, jnp.float32)
         return problems._replace(weights=weights, learning_rate=rate)
+
+    def _advance(self, params: Params, problems: Problem, descent: Descent, count: int) -> Descent:
+        sharding = jnp.asarray(problems.start).sharding
+        mesh = sharding.mesh if isinstance(sharding, jax.sharding.NamedSharding) and sharding.mesh.size > 1 else None
+        assert mesh is None or isinstance(mesh, jax.sharding.Mesh)
+        first, last, steps = (jnp.int32(number) for number in (descent.done, descent.done + count, self.steps))
+        state, trace = advance(self, mesh, params, problems, descent.state, first, last, steps)
+        return Descent(state, np.concatenate([descent.trace, np.asarray(trace)[:, :count]], 1))
 
 
 def _transformation(name: str, pixels: int) -> optax.GradientTransformationExtraArgs:
@@ -124,7 +165,9 @@ def _transformation(name: str, pixels: int) -> optax.GradientTransformationExtra
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _start(solver: Solver, problems: Problem) -> State:
+def fresh(solver: Solver, problems: Problem) -> State:
+    """The state of stacked problems before the first step."""
+
     def start(image: Image) -> State:
         parameters = solver.canvas.parameters(image)
         optimizer = _transformation(solver.optimizer, image.size).init(parameters)
@@ -133,20 +176,45 @@ def _start(solver: Solver, problems: Problem) -> State:
     return jax.vmap(start)(problems.start)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=3)
-def _advance(
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
+def advance(
+    solver: Solver,
+    mesh: jax.sharding.Mesh | None,
+    params: Params,
+    problems: Problem,
+    state: State,
+    first: Int[Array, ""],
+    last: Int[Array, ""],
+    steps: Int[Array, ""],
+) -> tuple[State, Float[Array, "batch chunk values"]]:
+    """The compiled program: steps `first` to `last` (at most `CHUNK`) of all problems, and the losses at each."""
+    descend = functools.partial(_descend, solver)
+    if mesh is not None:  # every device runs a loop of its own: no line search waits for another device's
+        split, whole = jax.P(mesh.axis_names[0]), jax.P()
+        specs = (whole, split, split, whole, whole, whole)
+        descend = jax.shard_map(descend, mesh=mesh, in_specs=specs, out_specs=(split, split), check_vma=False)
+    return descend(params, problems, state, first, last, steps)
+
+
+def _descend(
     solver: Solver, params: Params, problems: Problem, state: State, first: Int[Array, ""], last: Int[Array, ""], steps: Int[Array, ""]
 ) -> tuple[State, Float[Array, "batch chunk values"]]:
-    """Steps `first` to `last` (at most `CHUNK`) of all problems, and the losses at each."""
+    untraced = jnp.full((CHUNK, 1 + len(solver.objective.terms)), jnp.nan)
 
-    def body(index, carry):
-        state, trace = carry
-        progress = index.astype(jnp.float32) / steps.astype(jnp.float32)
-        state, values = jax.vmap(lambda problem, state: _step(solver, params, problem, progress, state))(problems, state)
-        return state, trace.at[:, index - first].set(values)
+    def descend(each: tuple[Problem, State]) -> tuple[State, Float[Array, "chunk values"]]:
+        problem, state = each
 
-    trace = jnp.full((len(problems.start), CHUNK, 1 + len(solver.objective.terms)), jnp.nan)
-    return jax.lax.fori_loop(first, last, body, (state, trace))
+        def body(index, carry):
+            state, trace = carry
+            progress = index.astype(jnp.float32) / steps.astype(jnp.float32)
+            state, values = _step(solver, params, problem, progress, state)
+            return state, trace.at[index - first].set(values)
+
+        return jax.lax.cond(state.finite, lambda: jax.lax.fori_loop(first, last, body, (state, untraced)), lambda: (state, untraced))
+
+    # On CPUs one after the other is as fast, needs the memory of one, and rounds as a problem alone does: the descent magnifies a last digit that
+    # depends on the size of the batch to some hundredths within a hundred steps.
+    return jax.lax.map(descend, (problems, state)) if jax.default_backend() == "cpu" else jax.vmap(descend)((problems, state))
 
 
 def _step(solver: Solver, params: Params, problem: Problem, progress: Scalar, state: State) -> tuple[State, Float[Array, " values"]]:
@@ -179,13 +247,3 @@ def _step(solver: Solver, params: Params, problem: Problem, progress: Scalar, st
     kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, state)
     best_image, best_total = (jnp.where(better, new, old) for new, old in ((image, state.best_image), (total, state.best_total)))
     return kept._replace(best_image=best_image, best_total=best_total, finite=finite), jnp.where(measured, values, jnp.nan)
-
-
-def _solutions(solver: Solver, state: State, trace: Float[np.ndarray, "batch steps values"], stopped: bool) -> list[Solution]:
-    names = ("total", *solver.objective.names)
-    images: Images = np.asarray(state.best_image)
-    finite = np.asarray(state.finite)
-    return [
-        Solution(image, dict(zip(names, values.T, strict=True)), "non_finite" if not ok else "interrupted" if stopped else "ok")
-        for image, values, ok in zip(images, trace, finite, strict=True)
-    ]

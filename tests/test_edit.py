@@ -302,7 +302,7 @@ def test_an_unwritable_folder_is_refused_before_work(files, monkeypatch):
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     with pytest.raises(checks.EditError, match=r"cannot be written to \(Read-only file system\)"):
-        checks.check(Edit(files / "face.png", files / "out.png", (files / "guide.png",)))
+        checks.check(Edit(files / "face.png", files / "out.png", guides=(files / "guide.png",)))
 
 
 def test_defaults_of_command_and_objective_agree():

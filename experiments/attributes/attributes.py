@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
 
 from facegen_jax import align, attribute, image, report
 from facegen_jax.batch import run_batch
 from facegen_jax.checkpoint import Network, load_network
-from facegen_jax.edit import build, masks_of
 from facegen_jax.gallery.labels import load_gallery
 from facegen_jax.gallery.sample import held_out
+from facegen_jax.material import assemble, gather, program
 from facegen_jax.problem import stack
 from facegen_jax.record import edit_scores
 from facegen_jax.settings import Edit
@@ -77,24 +76,21 @@ def edits(
     config: Config, network: Network, pool: attribute.Pool, name: str, way: str, paths: list[Path]
 ) -> tuple[list[align.Face], list[np.ndarray], list[dict]]:
     """References, results and scores of one attribute asked for in one way, all solved together."""
-    faces, sources, problems, solver = [], [], [], None
+    materials, problems, solver = [], [], None
     for path in paths:
         asked = replace(Edit(path, Path("out.png"), attribute=name, gallery=config.faces / "lfw"), **WAYS[way])
         if asked.gallery and name != "Mustache":  # no woman of the set has one
             asked = replace(asked, match=("Male",))
-        face = align.load_face(path, network.size, "auto")
-        source = attribute.find(asked, network, face, pool if asked.gallery else None)
-        solver, problem = build(asked, network, face.image, source, masks_of(asked, face, guided=source.guided))
-        problems.append(problem(1.0)._replace(weights=jnp.array(solver.objective.weights, jnp.float32)))
-        faces.append(face)
-        sources.append(source)
+        materials.append(gather(asked, network, pool if asked.gallery else None))
+        problems.append(assemble(asked, network, materials[-1]))
+        solver = program(asked, network)
     assert solver is not None
     results = [solution.image for solution in run_batch(solver, network.params, stack(problems), batch_size=6)]
     scores = [
-        edit_scores(network, result, face.image, source.heads, [guide.image for guide in source.guides])
-        for result, face, source in zip(results, faces, sources, strict=True)
+        edit_scores(network, result, reference.image, source.heads, [guide.image for guide in source.guides])
+        for result, (reference, source, _) in zip(results, materials, strict=True)
     ]
-    return faces, results, scores
+    return [material.reference for material in materials], results, scores
 
 
 def best_impostors(pool: attribute.Pool, paths: list[Path]) -> np.ndarray:
