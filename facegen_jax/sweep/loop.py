@@ -1,0 +1,180 @@
+"""The loop over batches: results written as they finish, failures kept apart, descents saved, memory that ran out met with smaller batches."""
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import jax
+
+from .. import batch
+from ..checkpoint import Network
+from ..problem import stack
+from ..solver import Descent, Solution, Solver
+from ..types import Params
+from . import results, snapshot, work
+from .estimate import batch_size
+from .folder import Folder
+from .plan import Group, Plan
+from .progress import Status, Watch
+from .results import Result
+from .settings import Sweep
+from .work import Ready
+
+
+class SweepStopped(RuntimeError):
+    """A sweep that ended before all was done; what was done is kept, and the message says why it ended."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What does not change while a sweep runs."""
+
+    config: Sweep
+    network: Network
+    plan: Plan
+    folder: Folder
+    params: Params
+    watch: Watch
+    stop: Callable[[], bool]
+
+
+@dataclass
+class _Tally:
+    """What does."""
+
+    done: int = 0
+    failed: int = 0
+    left: int = 0
+    new_failures: int = 0
+    steps_done: int = 0
+    steps_left: int = 0
+    sizes: dict[tuple[Solver, int], int] = field(default_factory=dict)
+    """Batch sizes by program."""
+
+
+def run(job: Job) -> Iterator[Result]:
+    """Do the runs of a plan that have no result yet, and yield each result when it is on the disk.
+
+    Raises:
+        SweepStopped: it was told to stop, or too much failed.
+        OSError: results could not be written.
+    """
+    known = results.outcomes(job.folder.path)
+    todo = [
+        group._replace(runs=[run for run in group.runs if run.id not in known or (job.config.retry_failed and not known[run.id])])
+        for group in job.plan.groups
+    ]
+    tally = _Tally(left=sum(len(group.runs) for group in todo), steps_left=sum(len(group.runs) * group.solver.steps for group in todo))
+    ids = {run.id for group in todo for run in group.runs}
+    own = [known[run.id] for group in job.plan.groups for run in group.runs if run.id in known and run.id not in ids]
+    tally.done, tally.failed = sum(own), len(own) - sum(own)
+    for group in todo:
+        if group.runs and group.program not in tally.sizes:  # of all its runs: a program of another size may round otherwise
+            tally.sizes[group.program] = batch_size(job.config, job.plan, job.network, group)
+        yield from _of_group(job, tally, group)
+    job.watch(Status(tally.done, tally.failed, tally.left, 0, 0, 0, tally.steps_done, 0))
+
+
+def _of_group(job: Job, tally: _Tally, group: Group) -> Iterator[Result]:
+    runs = {run.id: run for run in group.runs}
+    saved = [ids for ids in snapshot.batches(job.folder.checkpoints) if all(id in runs for id in ids)]
+    first = [runs.pop(id) for ids in saved for id in ids]
+    waiting, sizes = iter([*first, *runs.values()]), iter([len(ids) for ids in saved])
+    gathered = work.gatherer(job.plan, job.network)
+
+    def fill() -> tuple[list[Ready], list[Result]]:
+        """The next batch: its runs that can be solved, and the failures met on the way."""
+        ready, failed, size = list[Ready](), list[Result](), next(sizes, tally.sizes[group.program])
+        for run in waiting:
+            try:
+                ready.append(work.prepare(job.plan, job.network, run, gathered))
+            except Exception as error:  # whatever is wrong with one run, the others go on
+                failed.append(work.failure(job.plan, run, error))
+            if len(ready) == size or job.stop():
+                break
+        return ready, failed
+
+    with concurrent.futures.ThreadPoolExecutor(1) as ahead:  # the next batch is prepared while one is solved
+        upcoming = ahead.submit(fill)
+        while any(filled := upcoming.result()):
+            upcoming = ahead.submit(fill)
+            ready, failed = filled
+            yield from _written(job, tally, failed)
+            if ready:
+                yield from _solved(job, tally, group, ready, tally.sizes[group.program])
+    _obey(job, tally)
+
+
+def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready], size: int) -> Iterator[Result]:
+    """Results of a batch, in halves where it does not fit into memory."""
+    began = time.perf_counter()
+    try:
+        solutions = _descend(job, tally, group.solver, ready, size)
+    except jax.errors.JaxRuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        if "RESOURCE_EXHAUSTED" not in reason:
+            raise SweepStopped(f"the device failed: {reason}") from None
+        solutions = None
+    if solutions:
+        seconds = (time.perf_counter() - began) / len(ready)
+        done = [
+            work.complete(job.plan, job.network, job.folder, each, solution, seconds, traces=job.config.traces)
+            for each, solution in zip(ready, solutions, strict=True)
+        ]
+        yield from _written(job, tally, done)
+        snapshot.remove(job.folder.checkpoints, [each.run.id for each in ready])
+        _obey(job, tally)
+        return
+    half = batch.rounded(size // 2)
+    if half >= size:
+        yield from _written(job, tally, [work.failure(job.plan, each.run, MemoryError("one edit alone does not fit into memory")) for each in ready])
+        return
+    tally.sizes[group.program] = half
+    for start in range(0, len(ready), half):
+        yield from _solved(job, tally, group, ready[start : start + half], min(half, tally.sizes[group.program]))
+
+
+def _descend(job: Job, tally: _Tally, solver: Solver, ready: list[Ready], size: int) -> list[Solution]:
+    ids, every = [each.run.id for each in ready], job.config.checkpoint_steps
+    problems, count = batch.padded(stack([each.problem for each in ready]), size)
+    descent = snapshot.load(job.folder.checkpoints, ids, solver.start(problems, count))
+    while descent.done < solver.steps:
+        before, descent = descent.done, solver.advance(job.params, problems, descent)
+        _tell(job, tally, solver, descent, len(ready))
+        if descent.done == solver.steps:
+            break
+        stopped = job.stop()
+        if stopped or (every and descent.done // every > before // every):
+            snapshot.save(job.folder.checkpoints, ids, descent)
+        if stopped:
+            raise SweepStopped(f"stopped with {tally.done + tally.failed} runs done and {tally.left} left")
+    tally.steps_done += len(ready) * solver.steps
+    tally.steps_left -= len(ready) * solver.steps
+    return solver.solutions(descent)[:count]
+
+
+def _tell(job: Job, tally: _Tally, solver: Solver, descent: Descent, runs: int) -> None:
+    steps = runs * descent.done
+    job.watch(
+        Status(tally.done, tally.failed, tally.left, runs, descent.done, solver.steps, tally.steps_done + steps, max(0, tally.steps_left - steps))
+    )
+
+
+def _written(job: Job, tally: _Tally, found: list[Result]) -> Iterator[Result]:
+    """The results, once they are on the disk."""
+    if found:
+        results.append(job.folder.results, b"".join(map(results.line, found)))
+    good = sum(result.ok for result in found)
+    tally.done, tally.failed, tally.left = tally.done + good, tally.failed + len(found) - good, tally.left - len(found)
+    tally.new_failures += len(found) - good
+    yield from found
+    limit = 0 if job.config.fail_fast else job.config.max_failures
+    if limit is not None and tally.new_failures > limit:
+        raise SweepStopped(f"stopped, for {tally.new_failures} runs failed (--{'fail-fast' if job.config.fail_fast else f'max-failures {limit}'})")
+
+
+def _obey(job: Job, tally: _Tally) -> None:
+    """Stop between batches when told to, unless nothing is left."""
+    if tally.left and job.stop():
+        raise SweepStopped(f"stopped with {tally.done + tally.failed} runs done and {tally.left} left")
