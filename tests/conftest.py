@@ -10,7 +10,7 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
-from facegen_jax import vgg_face  # noqa: E402  (after the settings)
+from facegen_jax import checkpoint, image, vgg_face  # noqa: E402  (after the settings)
 
 FACES = Path(os.environ.get("FACEGEN_FACES", Path(__file__).parents[2] / "shared" / "faces"))
 TINY = vgg_face.VGGFace((4, 6, 8, 8, 8), (12, 10, 3))
@@ -47,6 +47,17 @@ def picture(rng):
 @pytest.fixture
 def guide(picture):
     return np.ascontiguousarray(picture[::-1, ::-1, ::-1])
+
+
+@pytest.fixture
+def folder(tmp_path, params, rng):
+    """A tiny network, six pictures and a table of four pairs, two of them with two guides."""
+    checkpoint.save_network(tmp_path / "tiny.safetensors", params, {"network": "tiny", "image_size": "32"})
+    for number in range(6):
+        waves = np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3)) * np.cos(np.linspace(0, 4, 32)[None, :, None])
+        image.save(tmp_path / f"{number}.png", (0.5 + 0.3 * waves).astype(np.float32))
+    (tmp_path / "pairs.csv").write_text("reference,guides,name\n0.png,1.png,first\n1.png,2.png;3.png,\n2.png,4.png,\n3.png,4.png;5.png,\n")
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,9 @@ def main() -> int:
         return _run(config)
     except (ValueError, OSError) as error:
         return fail(PROG, error)
+    except KeyboardInterrupt:
+        print(f"\n{PROG}: ended at once; the same command goes on", file=sys.stderr)
+        return 1
 
 
 def _run(config: Sweep) -> int:

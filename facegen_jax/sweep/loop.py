@@ -1,6 +1,7 @@
 """The loop over batches: results written as they finish, failures kept apart, descents saved, memory that ran out met with smaller batches."""
 
 import concurrent.futures
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -69,18 +70,18 @@ def run(job: Job) -> Iterator[Result]:
     ids = {run.id for group in todo for run in group.runs}
     own = [known[run.id] for group in job.plan.groups for run in group.runs if run.id in known and run.id not in ids]
     tally.done, tally.failed = sum(own), len(own) - sum(own)
-    for group in todo:
-        if group.runs and group.program not in tally.sizes:  # of all its runs: a program of another size may round otherwise
+    for group in (group for group in todo if group.runs):
+        if group.program not in tally.sizes:  # of all its runs: a program of another size may round otherwise
             tally.sizes[group.program] = batch_size(job.config, job.plan, job.network, group)
         yield from _of_group(job, tally, group)
+    snapshot.tidy(job.folder.checkpoints)
     job.watch(Status(tally.done, tally.failed, tally.left, 0, 0, 0, tally.steps_done, 0))
 
 
 def _of_group(job: Job, tally: _Tally, group: Group) -> Iterator[Result]:
     runs = {run.id: run for run in group.runs}
-    saved = [ids for ids in snapshot.batches(job.folder.checkpoints) if all(id in runs for id in ids)]
-    first = [runs.pop(id) for ids in saved for id in ids]
-    waiting, sizes = iter([*first, *runs.values()]), iter([len(ids) for ids in saved])
+    saved = [[runs.pop(id) for id in ids] for ids in snapshot.batches(job.folder.checkpoints) if set(ids) <= set(runs)]
+    waiting, sizes = iter([*itertools.chain(*saved), *runs.values()]), iter([len(batch) for batch in saved])
     gathered = work.gatherer(job.plan, job.network)
 
     def fill() -> tuple[list[Ready], list[Result]]:
@@ -102,13 +103,17 @@ def _of_group(job: Job, tally: _Tally, group: Group) -> Iterator[Result]:
             ready, failed = filled
             yield from _written(job, tally, failed)
             if ready:
-                yield from _solved(job, tally, group, ready, tally.sizes[group.program])
+                yield from _solved(job, tally, group, ready)
     _obey(job, tally)
 
 
-def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready], size: int) -> Iterator[Result]:
+def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready]) -> Iterator[Result]:
     """Results of a batch, in halves where it does not fit into memory."""
-    began = time.perf_counter()
+    size, began = tally.sizes[group.program], time.perf_counter()
+    if len(ready) > size:
+        for start in range(0, len(ready), size):
+            yield from _solved(job, tally, group, ready[start : start + size])
+        return
     try:
         solutions = _descend(job, tally, group.solver, ready, size)
     except jax.errors.JaxRuntimeError as error:
@@ -118,21 +123,23 @@ def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready], size: int
         solutions = None
     if solutions:
         seconds = (time.perf_counter() - began) / len(ready)
-        done = [
-            work.complete(job.plan, job.network, job.folder, each, solution, seconds, traces=job.config.traces)
-            for each, solution in zip(ready, solutions, strict=True)
-        ]
-        yield from _written(job, tally, done)
+        yield from _written(job, tally, [_completed(job, *each, seconds) for each in zip(ready, solutions, strict=True)])
         snapshot.remove(job.folder.checkpoints, [each.run.id for each in ready])
         _obey(job, tally)
-        return
-    half = batch.rounded(size // 2)
-    if half >= size:
+    elif (half := batch.rounded(size // 2)) < size:
+        tally.sizes[group.program] = half
+        yield from _solved(job, tally, group, ready)
+    else:
         yield from _written(job, tally, [work.failure(job.plan, each.run, MemoryError("one edit alone does not fit into memory")) for each in ready])
-        return
-    tally.sizes[group.program] = half
-    for start in range(0, len(ready), half):
-        yield from _solved(job, tally, group, ready[start : start + half], min(half, tally.sizes[group.program]))
+
+
+def _completed(job: Job, ready: Ready, solution: Solution, seconds: float) -> Result:
+    try:
+        return work.complete(job.plan, job.network, job.folder, ready, solution, seconds, traces=job.config.traces)
+    except OSError:  # of the folder, not of the run
+        raise
+    except Exception as error:
+        return work.failure(job.plan, ready.run, error)
 
 
 def _descend(job: Job, tally: _Tally, solver: Solver, ready: list[Ready], size: int) -> list[Solution]:

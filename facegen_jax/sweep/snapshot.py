@@ -53,7 +53,7 @@ def batches(folder: Path) -> list[list[str]]:
     found = []
     for place in sorted(folder.glob("*.npz")):
         try:
-            with np.load(place, allow_pickle=False) as stored:
+            with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as stored:
                 found.append(stored["ids"].tolist())
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             place.unlink(missing_ok=True)
@@ -63,3 +63,11 @@ def batches(folder: Path) -> list[list[str]]:
 def remove(folder: Path, ids: Sequence[str]) -> None:
     """Forget a batch, whose results are written."""
     place_of(folder, ids).unlink(missing_ok=True)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what is left when all is done: states of batches that were put together otherwise when the sweep went on."""
+    for place in folder.glob("*.npz"):
+        place.unlink(missing_ok=True)
+    if folder.is_dir():
+        folder.rmdir()

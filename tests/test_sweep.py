@@ -1,0 +1,366 @@
+"""A sweep in one process: its table, its programs, resuming, failures kept apart, stops, too little memory."""
+
+import csv
+import dataclasses
+import json
+import os
+
+import jax
+import numpy as np
+import pytest
+
+from facegen_jax import image, solver
+from facegen_jax.checkpoint import load_network
+from facegen_jax.edit import edit
+from facegen_jax.sweep import Sweep, SweepStopped, engine, results, run_sweep
+from facegen_jax.sweep.plan import make_plan
+from facegen_jax.sweep.settings import SweepError
+
+
+@pytest.fixture
+def config(folder):
+    return Sweep(
+        folder / "pairs.csv",
+        folder / "out",
+        ("weights.attribute=0.1,1,10", "learning-rate=0.002,0.004"),
+        params=str(folder / "tiny.safetensors"),
+        align="none",
+        steps=20,
+        batch_size=5,
+    )
+
+
+@pytest.fixture
+def plain(config):
+    """Four runs."""
+    return dataclasses.replace(config, grid=())
+
+
+def table(config) -> dict[str, dict[str, str]]:
+    with (config.out / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["id"] for row in rows}) == len(rows)
+    return {row["id"]: row for row in rows}
+
+
+def pictures(config) -> dict[str, np.ndarray]:
+    return {id: image.load(config.out / row["image"]) for id, row in table(config).items() if row["image"]}
+
+
+def assert_same(config, other):
+    """The same runs with the same pictures and losses."""
+    first, second = table(config), table(other)
+    assert first.keys() == second.keys()
+    for id, row in first.items():
+        assert {name: value for name, value in row.items() if not name.startswith("seconds")} == {
+            name: value for name, value in second[id].items() if not name.startswith("seconds")
+        }
+    one, two = pictures(config), pictures(other)
+    for id in one:
+        np.testing.assert_array_equal(one[id], two[id])
+
+
+def test_every_pair_with_every_setting_in_one_program(config):
+    before = solver.advance._cache_size()
+    found = list(run_sweep(config))
+    assert len(found) == 24
+    assert all(result.ok for result in found)
+    assert solver.advance._cache_size() == before + 1
+    rows = table(config)
+    assert set(rows) == {result.id for result in found}
+    assert {(row["name"], row["weights.attribute"], row["learning_rate"]) for row in rows.values()} == {
+        (name, weight, rate) for name in ("first", "1", "2", "3") for weight in ("0.1", "1.0", "10.0") for rate in ("0.002", "0.004")
+    }
+    for id, row in rows.items():
+        assert image.load(config.out / f"images/{id}.png").shape == (32, 32, 3)
+        with np.load(config.out / f"traces/{id}.npz") as trace:
+            assert trace["total"].shape == (20,)
+            assert float(row["loss.last"]) == pytest.approx(float(trace["total"][-1]))
+        assert float(row["loss.last"]) < float(row["loss.first"])
+    kept = json.loads((config.out / "sweep.json").read_text())
+    assert kept["config"]["steps"] == 20
+    assert kept["network"]["name"] == "tiny"
+    assert (config.out / "pairs.csv").read_text() == config.pairs.read_text()
+
+
+def test_a_run_is_what_the_single_edit_gives(plain, folder):
+    plain = dataclasses.replace(plain, learning_rate=0.002, noise=0.02, seed=5)
+    list(run_sweep(plain))
+    plan = make_plan(plain, load_network(plain.params))
+    (group,) = plan.groups
+    for run in group.runs:
+        (outcome,) = edit(dataclasses.replace(plan.edit(run), out=folder / "alone.png", params=plain.params))
+        np.testing.assert_array_equal(image.load(folder / "alone.png"), pictures(plain)[run.id])
+        assert outcome.scores["identity_similarity"] == pytest.approx(float(table(plain)[run.id]["identity_similarity"]), abs=1e-6)
+
+
+def test_a_second_time_runs_nothing(config):
+    list(run_sweep(config))
+    lines = (config.out / "results.jsonl").read_text()
+    assert list(run_sweep(config)) == []
+    assert (config.out / "results.jsonl").read_text() == lines
+
+
+@pytest.mark.parametrize("lost", ["lines", "half a line", "table"])
+def test_what_is_missing_is_done_and_nothing_twice(config, lost):
+    list(run_sweep(config))
+    whole = dataclasses.replace(config, out=config.out.with_name("whole"))
+    list(run_sweep(whole))
+    file = config.out / "results.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    if lost == "table":
+        (config.out / "results.csv").unlink()
+    else:
+        file.write_text("".join(lines[:7]) + (lines[7][:50] if lost == "half a line" else ""))
+    assert len(list(run_sweep(config))) == (0 if lost == "table" else 17)
+    assert len(file.read_text().splitlines()) == 24
+    assert_same(config, whole)
+
+
+def test_steps_share_a_program_and_layers_do_not(config):
+    plan = make_plan(dataclasses.replace(config, grid=("steps=5,10", "region=none,mouth,eyes", "optimizer=adam,sgd")), load_network(config.params))
+    assert len(plan.groups) == 8
+    assert plan.programs == 4  # with or without a mask, two optimizers
+
+
+def test_equal_runs_are_done_once(config):
+    plan = make_plan(dataclasses.replace(config, grid=("seed=1,2,3", "learning-rate=none,0.02")), load_network(config.params))
+    assert (plan.total, plan.duplicates) == (4, 20)  # a seed without noise changes nothing, and 0.02 is the default
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 21},
+        {"learning_rate": 0.1},
+        {"optimizer": "sgd"},
+        {"region": "mouth"},
+        {"noise": 0.1},
+        {"colour": "luma"},
+        {"strength": (0.5,)},
+        {"size": 48},
+    ],
+)
+def test_ids_tell_settings_apart(plain, change):
+    network = load_network(plain.params)
+    first, second = (
+        {run.id for group in make_plan(each, network).groups for run in group.runs} for each in (plain, dataclasses.replace(plain, **change))
+    )
+    assert not first & second
+
+
+def test_ids_go_with_contents_not_with_names(plain, folder):
+    network = load_network(plain.params)
+
+    def ids():
+        return [run.id for group in make_plan(plain, network).groups for run in group.runs]
+
+    before = ids()
+    (folder / "0.png").rename(folder / "moved.png")
+    plain.pairs.write_text(plain.pairs.read_text().replace("0.png", "moved.png").replace("first", "other"))
+    assert ids() == before
+    image.save(folder / "moved.png", image.load(folder / "5.png"))
+    assert ids()[0] != before[0]
+    assert ids()[1:] == before[1:]
+
+
+BAD = "broken.png,1.png,unreadable\nnone.png,1.png,missing\n0.png,none.png,guideless\n"
+BAD_NAMES = ("unreadable", "missing", "guideless")
+
+
+def test_failures_stay_apart(plain, folder):
+    """Pictures that cannot be read and a loss that overflows, among others in one batch."""
+    list(run_sweep(dataclasses.replace(plain, out=folder / "good")))
+    (folder / "broken.png").write_bytes((folder / "1.png").read_bytes()[:200])
+    plain.pairs.write_text(plain.pairs.read_text().replace("name\n", "name\n" + BAD))
+    found = {
+        (result.name, result.grid["strength"]): result
+        for result in run_sweep(dataclasses.replace(plain, grid=("strength=1,1e30",)))
+    }
+    assert len(found) == 14
+    for (name, weight), result in found.items():
+        assert result.status == ("failed" if weight > 1 or name in BAD_NAMES else "ok")
+    assert "broken.png: cannot be read" in found["unreadable", 1]._asdict()["error"]
+    assert "none.png: no such file" in found["missing", 1]._asdict()["error"]
+    assert "none.png: no such file" in found["guideless", 1]._asdict()["error"]
+    assert "not finite from step" in found["first", 1e30]._asdict()["error"]
+    for id, alone in pictures(dataclasses.replace(plain, out=folder / "good")).items():
+        np.testing.assert_array_equal(pictures(plain)[id], alone)
+
+
+def test_failed_runs_are_done_again_on_request(plain, folder):
+    plain.pairs.write_text(plain.pairs.read_text() + "none.png,1.png,\n")
+    assert [result.ok for result in run_sweep(plain)].count(False) == 1
+    assert list(run_sweep(plain)) == []
+    (again,) = run_sweep(dataclasses.replace(plain, retry_failed=True))
+    assert not again.ok
+    image.save(folder / "none.png", image.load(folder / "5.png"))
+    (again,) = run_sweep(plain)  # another content: another run
+    assert again.ok
+    assert len(table(plain)) == 5  # which takes the place of the failed one
+
+
+@pytest.mark.parametrize(("option", "done"), [({"fail_fast": True}, 1), ({"max_failures": 1}, 2), ({"max_failures": 5}, 7)])
+def test_too_many_failures_stop_it(plain, option, done):
+    plain.pairs.write_text(plain.pairs.read_text().replace("name\n", "name\n" + BAD))
+    config = dataclasses.replace(plain, batch_size=1, **option)
+    if done == 7:
+        assert len(list(run_sweep(config))) == 7
+        return
+    with pytest.raises(SweepStopped, match="failed"):
+        list(run_sweep(config))
+    assert done <= len(table(config)) < 7
+
+
+def test_other_settings_are_refused_with_what_differs(plain):
+    list(run_sweep(plain))
+    other = dataclasses.replace(plain, steps=30, grid=("seed=0",))
+    with pytest.raises(SweepError, match=r"grid was \[\], is \['seed=0'\]; steps was 20, is 30; --extend adds"):
+        list(run_sweep(other))
+    plain.pairs.write_text(plain.pairs.read_text() + "4.png,5.png,\n")
+    with pytest.raises(SweepError, match="1 new lines and lacks 0 old"):
+        list(run_sweep(plain))
+    assert len(list(run_sweep(dataclasses.replace(other, extend=True)))) == 5
+    assert len(table(plain)) == 9
+    assert len(json.loads((plain.out / "sweep.json").read_text())["extended"]) == 1
+    with pytest.raises(SweepError, match="holds results already"):
+        list(run_sweep(dataclasses.replace(other, resume=False)))
+
+
+def test_what_changes_no_picture_may_differ(plain):
+    list(run_sweep(plain))
+    assert list(run_sweep(dataclasses.replace(plain, batch_size=2, checkpoint_steps=10, traces=False))) == []
+
+
+@pytest.mark.parametrize("optimizer", solver.LEARNING_RATES)
+def test_stopped_in_the_middle_it_goes_on_to_the_same_pictures(plain, folder, optimizer):
+    plain = dataclasses.replace(plain, optimizer=optimizer, steps=43, checkpoint_steps=20, batch_size=3)
+    whole = dataclasses.replace(plain, out=folder / "whole")
+    list(run_sweep(whole))
+    looks = []
+
+    def stop():
+        looks.append(1)
+        return len(looks) >= 6  # looked at by the preparing thread too: some step of the first batch
+
+    with pytest.raises(SweepStopped, match="4 left"):
+        list(run_sweep(plain, stop=stop))
+    assert len(list((plain.out / "checkpoints").glob("*.npz"))) == 1
+    steps = []
+    assert len(list(run_sweep(plain, watch=lambda status: steps.append(status.step)))) == 4
+    assert steps[0] > 10  # not from the beginning
+    assert_same(plain, whole)
+    assert not (plain.out / "checkpoints").exists()
+
+
+def test_a_damaged_state_starts_that_batch_anew(plain, folder):
+    whole = dataclasses.replace(plain, out=folder / "whole")
+    list(run_sweep(whole))
+    with pytest.raises(SweepStopped):
+        list(run_sweep(plain, stop=lambda: True))
+    for place in (plain.out / "checkpoints").glob("*.npz"):
+        place.write_bytes(place.read_bytes()[:500])
+    assert len(list(run_sweep(plain))) == 4
+    assert_same(plain, whole)
+
+
+def test_memory_that_runs_out_halves_the_batch(config, monkeypatch):
+    whole = dataclasses.replace(config, out=config.out.with_name("whole"))
+    list(run_sweep(whole))
+    advance, sizes = solver.Solver.advance, []
+
+    def limited(self, params, problems, descent):
+        sizes.append(len(problems.start))
+        if len(problems.start) > 2:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+        return advance(self, params, problems, descent)
+
+    monkeypatch.setattr(solver.Solver, "advance", limited)
+    assert len(list(run_sweep(config))) == 24
+    assert sizes.count(5) == 1
+    assert_same(config, whole)
+
+
+def test_an_edit_too_large_for_memory_fails_alone(plain, monkeypatch):
+    def full(self, params, problems, descent):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+
+    monkeypatch.setattr(solver.Solver, "advance", full)
+    found = list(run_sweep(plain))
+    assert len(found) == 4
+    assert all("does not fit into memory" in str(result.error) for result in found)
+
+
+def test_a_full_disk_stops_with_everything_written_whole(config, monkeypatch):
+    fsync, calls = os.fsync, []
+
+    def full(file):
+        calls.append(1)
+        if len(calls) > 18:
+            raise OSError(28, "No space left on device")
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SweepStopped, match="No space left on device"):
+        list(run_sweep(config))
+    monkeypatch.undo()
+    before = len(list(results.lines(config.out / "results.jsonl")))
+    assert 0 < before < 24
+    assert len(list(run_sweep(config))) == 24 - before
+    assert len(table(config)) == 24
+
+
+def test_a_dry_run_tells_and_writes_nothing(config):
+    text = engine.dry_run(config)
+    assert "24 runs: 4 pairs x 6 settings" in text
+    assert "1 compilation\n" in text
+    assert "GB predicted" in text
+    assert not config.out.exists()
+
+
+def test_the_largest_batch_that_fits_is_found(config, monkeypatch):
+    config = dataclasses.replace(config, batch_size="auto")
+    assert "batches of 24" in engine.dry_run(config)
+    from facegen_jax import batch
+
+    monkeypatch.setattr(batch, "available", lambda: 3_000_000)
+    few = engine.dry_run(config)
+    size = int(few.split("batches of ")[1].split(",")[0])
+    assert 1 <= size < 24
+
+
+def test_many_runs_lie_in_many_folders(plain, monkeypatch):
+    monkeypatch.setattr("facegen_jax.sweep.folder.MANY", 3)
+    (first, *_) = run_sweep(plain)
+    assert first.image == f"images/{first.id[:2]}/{first.id}.png"
+    assert len(pictures(plain)) == 4
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_parts_together_are_the_whole(config, parts):
+    list(run_sweep(dataclasses.replace(config, out=config.out.with_name("whole"))))
+    for number in range(parts):
+        list(run_sweep(dataclasses.replace(config, shard=f"{number}/{parts}")))
+    files = sorted(path.name for path in config.out.glob("results.*.jsonl"))
+    assert files == [f"results.{number}-of-{parts}.jsonl" for number in range(parts)]
+    assert_same(config, dataclasses.replace(config, out=config.out.with_name("whole")))
+
+
+def test_a_lost_part_is_picked_up_by_whoever_comes(config):
+    list(run_sweep(dataclasses.replace(config, shard="0/2")))
+    assert len(list(run_sweep(config))) == 12
+    assert len(table(config)) == 24
+
+
+@pytest.mark.faces
+def test_real_faces_of_a_gallery_named_directions_and_guides(tmp_path, faces):
+    """All three sources of attributes in one table."""
+    people = [next((faces / "lfw/images" / name).glob("*.jpg")) for name in ("Aaron_Peirsol", "Tony_Blair", "Megawati_Sukarnoputri")]
+    rows = [f"{people[0]},,Smiling,", f"{people[1]},,Eyeglasses,mouth", f"{people[2]},{people[0]},,"]
+    (tmp_path / "pairs.csv").write_text("\n".join(["reference,guides,attribute,region", *rows]))
+    config = Sweep(tmp_path / "pairs.csv", tmp_path / "out", ("weights.attribute=0.5,1",), steps=10, paste_back=True)
+    found = list(run_sweep(config))
+    assert [result.ok for result in found] == [True] * 6
+    assert all(image.load(tmp_path / "out" / str(result.image)).shape == (250, 250, 3) for result in found)
+    gains = [result.metrics["attribute_gain"] for result in found]
+    assert all(isinstance(gain, float) and gain > 0 for gain in gains[:4])
