@@ -173,10 +173,7 @@ def test_failures_stay_apart(plain, folder):
     list(run_sweep(dataclasses.replace(plain, out=folder / "good")))
     (folder / "broken.png").write_bytes((folder / "1.png").read_bytes()[:200])
     plain.pairs.write_text(plain.pairs.read_text().replace("name\n", "name\n" + BAD))
-    found = {
-        (result.name, result.grid["strength"]): result
-        for result in run_sweep(dataclasses.replace(plain, grid=("strength=1,1e30",)))
-    }
+    found = {(result.name, result.grid["strength"]): result for result in run_sweep(dataclasses.replace(plain, grid=("strength=1,1e30",)))}
     assert len(found) == 14
     for (name, weight), result in found.items():
         assert result.status == ("failed" if weight > 1 or name in BAD_NAMES else "ok")
