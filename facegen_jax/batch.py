@@ -41,8 +41,10 @@ def rounded(size: int) -> int:
 def padded(problems: Problem, size: int) -> tuple[Problem, int]:
     """Stacked problems brought to a batch of `size` by repeating the last one, spread over all local devices; and how many they were."""
     count = len(problems.start)
-    index = jnp.minimum(jnp.arange(size), count - 1)
-    return jax.device_put(jax.tree.map(lambda leaf: leaf[index], problems), _sharding(jax.P("batch"))), count
+    if count < size:
+        index = jnp.minimum(jnp.arange(size), count - 1)
+        problems = jax.tree.map(lambda leaf: leaf[index], problems)
+    return jax.device_put(problems, _sharding(jax.P("batch"))), count
 
 
 def replicate(params: Params) -> Params:
@@ -82,6 +84,9 @@ def resident() -> int:
     stats = jax.local_devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"]
+    status = Path("/proc/self/status")
+    if status.exists():  # what getrusage tells there may be the size of the process that started this one
+        return 1024 * next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -9,7 +9,7 @@ import jax
 from .. import batch
 from ..checkpoint import Network
 from ..material import finish
-from ..problem import stack
+from ..problem import Problem, stack
 from ..solver import CHUNK
 from . import work
 from .plan import Group, Plan
@@ -43,11 +43,12 @@ def estimate(config: Sweep, plan: Plan, network: Network, group: Group) -> Estim
     Raises:
         SweepError: none of its first runs can be prepared.
     """
-    ready, resident = _first(plan, network, group), batch.resident()
+    ready, problem = _first(plan, network, group)
     size = batch_size(config, plan, network, group)
-    memory = resident + batch.memory(group.solver, network.params, ready.problem, size) + size * _bytes(ready) // jax.local_device_count()
+    beside = 2 * size * _bytes((problem, ready.material)) // jax.local_device_count()  # the next batch, while it is stacked
+    memory = batch.memory(group.solver, network.params, problem, size) + beside + batch.resident()  # the last after compiling
     live = size if jax.default_backend() != "cpu" else jax.local_device_count()  # CPUs solve one after the other
-    params, (problems, count) = batch.replicate(network.params), batch.padded(stack([ready.problem] * live), size)
+    params, (problems, count) = batch.replicate(network.params), batch.padded(stack([problem] * live), size)
     solver = dataclasses.replace(group.solver, steps=2 * CHUNK)
     began = time.perf_counter()
     descent = jax.block_until_ready(solver.advance(params, problems, solver.start(problems, count)))
@@ -60,23 +61,22 @@ def estimate(config: Sweep, plan: Plan, network: Network, group: Group) -> Estim
     return Estimate(size, memory, max(0.0, compiled - began - took), took / CHUNK / live, other)
 
 
-def _first(plan: Plan, network: Network, group: Group) -> Ready:
+def _bytes(tree: object) -> int:
+    return sum(getattr(leaf, "nbytes", 0) for leaf in jax.tree.leaves(tree))
+
+
+def _first(plan: Plan, network: Network, group: Group) -> tuple[Ready, Problem]:
     """The first run that can be prepared, when nothing of it has to be compiled any more."""
     failures = list[str]()
     for run in group.runs[:TRIED]:
         try:
             work.prepare(plan, network, run, work.gatherer(plan, network))
-            found = work.prepare(plan, network, run, work.gatherer(plan, network))
-            finish(found.edit, network, found.material, found.problem.start)
-            return found
+            ready, problem = work.prepare(plan, network, run, work.gatherer(plan, network))
+            finish(ready.edit, network, ready.material, problem.start)
+            return ready, problem
         except (ValueError, OSError) as error:
             failures.append(str(error))
     raise SweepError(f"none of the first {len(failures)} runs can be prepared: {failures[0]}")
-
-
-def _bytes(ready: Ready) -> int:
-    """Of one problem."""
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(ready.problem))
 
 
 def batch_size(config: Sweep, plan: Plan, network: Network, group: Group) -> int:
@@ -84,7 +84,7 @@ def batch_size(config: Sweep, plan: Plan, network: Network, group: Group) -> int
     most = max(len(each.runs) for each in plan.groups if each.program == group.program)
     if isinstance(config.batch_size, int):
         return batch.rounded(min(config.batch_size, most))
-    return batch.largest(group.solver, network.params, _first(plan, network, group).problem, min(MOST, batch.rounded(most)))
+    return batch.largest(group.solver, network.params, _first(plan, network, group)[1], min(MOST, batch.rounded(most)))
 
 
 def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:

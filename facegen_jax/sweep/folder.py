@@ -79,7 +79,7 @@ def opened(config: Sweep, network: Network, plan: Plan, part: Part) -> Iterator[
     if path.exists() and not path.is_dir():
         raise SweepError(f"{path}: is a file, a folder for the results was expected")
     path.mkdir(parents=True, exist_ok=True)
-    folder = Folder(path, part, plan.total > MANY)
+    folder = Folder(path, part, plan.total >= MANY)
     with lock.held(path, part):
         with lock.guard(path):
             _settle(config, network, path)

@@ -5,12 +5,13 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import jax
 
 from .. import batch
 from ..checkpoint import Network
-from ..problem import stack
+from ..problem import Problem, stack
 from ..solver import Descent, Solution, Solver
 from ..types import Params
 from . import results, snapshot, work
@@ -54,6 +55,15 @@ class _Tally:
     """Batch sizes by program."""
 
 
+class _Filled(NamedTuple):
+    """A batch that is prepared."""
+
+    ready: list[Ready]
+    problems: Problem | None
+    """Of these, stacked."""
+    failed: list[Result]
+
+
 def run(job: Job) -> Iterator[Result]:
     """Do the runs of a plan that have no result yet, and yield each result when it is on the disk.
 
@@ -84,38 +94,41 @@ def _of_group(job: Job, tally: _Tally, group: Group) -> Iterator[Result]:
     waiting, sizes = iter([*itertools.chain(*saved), *runs.values()]), iter([len(batch) for batch in saved])
     gathered = work.gatherer(job.plan, job.network)
 
-    def fill() -> tuple[list[Ready], list[Result]]:
+    def fill() -> _Filled:
         """The next batch: its runs that can be solved, and the failures met on the way."""
-        ready, failed, size = list[Ready](), list[Result](), next(sizes, tally.sizes[group.program])
+        ready, problems, failed, size = list[Ready](), list[Problem](), list[Result](), next(sizes, tally.sizes[group.program])
         for run in waiting:
             try:
-                ready.append(work.prepare(job.plan, job.network, run, gathered))
+                one, problem = work.prepare(job.plan, job.network, run, gathered)
+                ready.append(one)
+                problems.append(problem)
             except Exception as error:  # whatever is wrong with one run, the others go on
                 failed.append(work.failure(job.plan, run, error))
             if len(ready) == size or job.stop():
                 break
-        return ready, failed
+        return _Filled(ready, stack(problems) if problems else None, failed)
 
     with concurrent.futures.ThreadPoolExecutor(1) as ahead:  # the next batch is prepared while one is solved
         upcoming = ahead.submit(fill)
-        while any(filled := upcoming.result()):
+        while (filled := upcoming.result()).ready or filled.failed:
             upcoming = ahead.submit(fill)
-            ready, failed = filled
-            yield from _written(job, tally, failed)
-            if ready:
-                yield from _solved(job, tally, group, ready)
+            yield from _written(job, tally, filled.failed)
+            if filled.problems:
+                yield from _solved(job, tally, group, filled.ready, filled.problems)
+            del filled  # the memory of its problems
     _obey(job, tally)
 
 
-def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready]) -> Iterator[Result]:
+def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready], problems: Problem) -> Iterator[Result]:
     """Results of a batch, in halves where it does not fit into memory."""
     size, began = tally.sizes[group.program], time.perf_counter()
     if len(ready) > size:
-        for start in range(0, len(ready), size):
-            yield from _solved(job, tally, group, ready[start : start + size])
+        for first in range(0, len(ready), size):
+            part = jax.tree.map(lambda leaf, first=first: leaf[first : first + size], problems)
+            yield from _solved(job, tally, group, ready[first : first + size], part)
         return
     try:
-        solutions = _descend(job, tally, group.solver, ready, size)
+        solutions = _descend(job, tally, group.solver, [each.run.id for each in ready], *batch.padded(problems, size))
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         if "RESOURCE_EXHAUSTED" not in reason:
@@ -128,7 +141,7 @@ def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready]) -> Iterat
         _obey(job, tally)
     elif (half := batch.rounded(size // 2)) < size:
         tally.sizes[group.program] = half
-        yield from _solved(job, tally, group, ready)
+        yield from _solved(job, tally, group, ready, problems)
     else:
         yield from _written(job, tally, [work.failure(job.plan, each.run, MemoryError("one edit alone does not fit into memory")) for each in ready])
 
@@ -142,13 +155,12 @@ def _completed(job: Job, ready: Ready, solution: Solution, seconds: float) -> Re
         return work.failure(job.plan, ready.run, error)
 
 
-def _descend(job: Job, tally: _Tally, solver: Solver, ready: list[Ready], size: int) -> list[Solution]:
-    ids, every = [each.run.id for each in ready], job.config.checkpoint_steps
-    problems, count = batch.padded(stack([each.problem for each in ready]), size)
+def _descend(job: Job, tally: _Tally, solver: Solver, ids: list[str], problems: Problem, count: int) -> list[Solution]:
+    every = job.config.checkpoint_steps
     descent = snapshot.load(job.folder.checkpoints, ids, solver.start(problems, count))
     while descent.done < solver.steps:
         before, descent = descent.done, solver.advance(job.params, problems, descent)
-        _tell(job, tally, solver, descent, len(ready))
+        _tell(job, tally, solver, descent, count)
         if descent.done == solver.steps:
             break
         stopped = job.stop()
@@ -156,8 +168,8 @@ def _descend(job: Job, tally: _Tally, solver: Solver, ready: list[Ready], size: 
             snapshot.save(job.folder.checkpoints, ids, descent)
         if stopped:
             raise SweepStopped(f"stopped with {tally.done + tally.failed} runs done and {tally.left} left")
-    tally.steps_done += len(ready) * solver.steps
-    tally.steps_left -= len(ready) * solver.steps
+    tally.steps_done += count * solver.steps
+    tally.steps_left -= count * solver.steps
     return solver.solutions(descent)[:count]
 
 

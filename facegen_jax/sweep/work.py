@@ -34,12 +34,11 @@ NOTHING = np.zeros((0, 0, 3), np.float32)
 
 
 class Ready(NamedTuple):
-    """A run that can be solved."""
+    """A run that can be solved; its problem lies with those of its batch."""
 
     run: Run
     edit: Edit
     material: Material
-    problem: Problem
     seconds: float
     """What it took to prepare."""
 
@@ -49,7 +48,7 @@ def gatherer(plan: Plan, network: Network) -> Gathered:
     return functools.lru_cache(2)(lambda edit: gather(edit, network, plan.pool(edit)))
 
 
-def prepare(plan: Plan, network: Network, run: Run, gathered: Gathered) -> Ready:
+def prepare(plan: Plan, network: Network, run: Run, gathered: Gathered) -> tuple[Ready, Problem]:
     """Read a run's pictures and make its problem.
 
     Raises:
@@ -59,7 +58,7 @@ def prepare(plan: Plan, network: Network, run: Run, gathered: Gathered) -> Ready
     edit = plan.edit(run)
     material = gathered(dataclasses.replace(edit, **NUMBERS))
     problem = assemble(edit, network, material)
-    return Ready(run, edit, _lean(material, edit), problem, time.perf_counter() - began)
+    return Ready(run, edit, _lean(material, edit), time.perf_counter() - began), problem
 
 
 def _lean(material: Material, edit: Edit) -> Material:
