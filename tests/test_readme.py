@@ -10,8 +10,9 @@ import pytest
 
 from facegen_jax import image
 from facegen_jax.settings import Edit
+from facegen_jax.sweep import Sweep
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+README, SCALING = ((Path(__file__).parents[1] / name).read_text() for name in ("README.md", "docs/scaling.md"))
 
 
 @pytest.mark.slow
@@ -20,7 +21,9 @@ def test_python_blocks_run(tmp_path, monkeypatch):
     (tmp_path / "out/demo").mkdir(parents=True)
     image.save("out/demo/reference.png", np.asarray(jax.random.uniform(jax.random.key(0), (112, 112, 3))))
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
+    image.save("face.png", np.asarray(jax.random.uniform(jax.random.key(0), (112, 112, 3))))
+    Path("pairs.csv").write_text("reference,attribute,align,steps\nface.png,Smiling,none,3\n")
     names: dict = {"__name__": "readme"}
     for block in blocks:
         exec(compile(block.replace("steps=100", "steps=3"), "README.md", "exec"), names)
@@ -28,10 +31,19 @@ def test_python_blocks_run(tmp_path, monkeypatch):
     assert names["objective"].names == ("identity", "darker", "total_variation")
 
 
-def test_commands_name_real_options():
-    known = {field.name.replace("_", "-") for field in dataclasses.fields(Edit)}
-    for line in re.findall(r"python -m facegen_jax (.*)", README):
-        assert set(re.findall(r"--([a-z-]+)", line)) <= known
+@pytest.mark.parametrize(("command", "config"), [("facegen_jax", Edit), ("facegen_jax.sweep", Sweep)])
+def test_commands_name_real_options(command, config):
+    known = {field.name.replace("_", "-") for field in dataclasses.fields(config)}
+    lines = re.findall(rf"python -m {re.escape(command)} (.*)", README + SCALING)
+    assert lines
+    for line in lines:
+        assert set(re.findall(r" --([a-z-]+)", line.partition("#")[0])) <= known
+
+
+def test_the_sweep_section_names_real_options():
+    known = {field.name.replace("_", "-") for field in dataclasses.fields(Sweep)}
+    section = README.partition("## Sweep many")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`--([a-z-]+)", section)) <= known
 
 
 def test_links_lead_somewhere():

@@ -122,7 +122,8 @@ def _machine() -> str:
 def _started(process: int) -> str | None:
     """When a process of this machine started, in its own clock, for numbers of processes are used again; None where there is none."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]  # dead ones stay there until their parent looks
     except OSError:
         pass
     try:
