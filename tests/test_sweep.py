@@ -193,6 +193,14 @@ def test_failures_stay_apart(plain, folder):
         np.testing.assert_array_equal(pictures(plain)[id], alone)
 
 
+def test_where_nothing_can_be_prepared_all_runs_say_why(plain, folder):
+    for number in range(4):
+        (folder / f"{number}.png").unlink()
+    found = list(run_sweep(dataclasses.replace(plain, batch_size="auto")))
+    assert [result.status for result in found] == ["failed"] * 4
+    assert all("no such file" in str(result.error) for result in found)
+
+
 def test_failed_runs_are_done_again_on_request(plain, folder):
     plain.pairs.write_text(plain.pairs.read_text() + "none.png,1.png,\n")
     assert [result.ok for result in run_sweep(plain)].count(False) == 1

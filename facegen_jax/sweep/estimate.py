@@ -84,7 +84,11 @@ def batch_size(config: Sweep, plan: Plan, network: Network, group: Group) -> int
     most = max(len(each.runs) for each in plan.groups if each.program == group.program)
     if isinstance(config.batch_size, int):
         return batch.rounded(min(config.batch_size, most))
-    return batch.largest(group.solver, network.params, _first(plan, network, group)[1], min(MOST, batch.rounded(most)))
+    try:
+        _, problem = _first(plan, network, group)
+    except SweepError:  # their runs will tell why, one by one
+        return batch.rounded(1)
+    return batch.largest(group.solver, network.params, problem, min(MOST, batch.rounded(most)))
 
 
 def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 EVERY = 30.0
 """Seconds between two plain lines."""
@@ -34,15 +34,15 @@ Watch = Callable[[Status], object]
 class Line:
     """The progress line of one sweep."""
 
-    def __init__(self, *, quiet: bool = False, to: TextIO = sys.stderr):
-        self._quiet, self._to, self._terminal = quiet, to, to.isatty()
+    def __init__(self, *, quiet: bool = False):
+        self._quiet, self._to, self._terminal = quiet, sys.stderr, sys.stderr.isatty()
         self._began = self._told = time.monotonic()
         self._open = False
 
     def watch(self, status: Status, note: str = "") -> None:
         """Show how far it is: at once on a terminal, now and then elsewhere."""
         now = time.monotonic()
-        if self._quiet or now - self._told < (0.1 if self._terminal else EVERY):
+        if self._quiet or not (status.steps or note) or now - self._told < (0.1 if self._terminal else EVERY):
             return
         self._told = now
         message = note or text(status, now - self._began)
