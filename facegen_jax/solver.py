@@ -210,11 +210,14 @@ def _descend(
             state, values = _step(solver, params, problem, progress, state)
             return state, trace.at[index - first].set(values)
 
-        return jax.lax.cond(state.finite, lambda: jax.lax.fori_loop(first, last, body, (state, untraced)), lambda: (state, untraced))
+        return jax.lax.fori_loop(first, last, body, (state, untraced))
+
+    def descend_if_live(each: tuple[Problem, State]) -> tuple[State, Float[Array, "chunk values"]]:
+        return jax.lax.cond(each[1].finite, descend, lambda each: (each[1], untraced), each)
 
     # On CPUs one after the other is as fast, needs the memory of one, and rounds as a problem alone does: the descent magnifies a last digit that
     # depends on the size of the batch to some hundredths within a hundred steps.
-    return jax.lax.map(descend, (problems, state)) if jax.default_backend() == "cpu" else jax.vmap(descend)((problems, state))
+    return jax.lax.map(descend_if_live, (problems, state)) if jax.default_backend() == "cpu" else jax.vmap(descend)((problems, state))
 
 
 def _step(solver: Solver, params: Params, problem: Problem, progress: Scalar, state: State) -> tuple[State, Float[Array, " values"]]:

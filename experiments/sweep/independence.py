@@ -28,7 +28,7 @@ class Config:
 
     faces: Path
     """LFW as a gallery folder."""
-    people: int = 8
+    people: int = 4
     steps: int = 100
     results: Path = Path("experiments/sweep/independence.json")
 
