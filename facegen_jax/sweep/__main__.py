@@ -43,7 +43,8 @@ def _run(config: Sweep) -> int:
             print(dry_run(config, looking))
             return 0
         try:
-            for result in loggers.logged(config, run_sweep(config, watch=watch, stop=stop, looking=looking, waiting=waiting)):
+            found = run_sweep(config, watch=watch, stop=stop, looking=looking, waiting=waiting, planned=line.say)
+            for result in loggers.logged(config, found):
                 if not result.ok:
                     line.say(f"{result.name} ({result.id}) failed: {result.error}")
         except SweepStopped as stopped:

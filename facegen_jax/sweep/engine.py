@@ -23,6 +23,7 @@ def run_sweep(
     stop: Callable[[], bool] = lambda: False,
     looking: Looking = lambda done, total: None,
     waiting: Callable[[int], object] = lambda running: None,
+    planned: Callable[[str], object] = lambda summary: None,
 ) -> Iterator[Result]:
     """Do what is missing of a sweep, and yield each new result when it is on the disk.
 
@@ -32,6 +33,7 @@ def run_sweep(
         stop: asked as often; when it says so the state is saved and the sweep ends.
         looking: told of faces of a gallery that have to be described first.
         waiting: told how many other processes of a job still run, when this one has done its part.
+        planned: told once how many runs and compilations there are.
 
     Raises:
         SweepError, CheckpointError, GalleryError, OSError: something cannot be as asked; nothing was run.
@@ -41,6 +43,7 @@ def run_sweep(
     with hosts.joined(config) as part:
         network = load_network(config.params)
         plan = make_plan(config, network, looking)
+        planned(plan.summary)
         if config.distributed:
             hosts.agree(plan)
         with opened(config, network, plan, part) as folder:

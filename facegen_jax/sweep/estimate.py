@@ -93,9 +93,7 @@ def batch_size(config: Sweep, plan: Plan, network: Network, group: Group) -> int
 
 def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:
     """What a dry run prints."""
-    lines = [
-        f"{plan.total} runs: {len(plan.pairs)} pairs x {len(plan.points)} settings{f', {plan.duplicates} of them alike' if plan.duplicates else ''}"
-    ]
+    lines = [plan.summary]
     lines += [f"{plan.total - left} have results, {left} are left"] if left < plan.total else []
     known: dict[object, Estimate] = {}
     seconds = 0.0
@@ -109,7 +107,6 @@ def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:
             f"{1000 * found.step:.3g} ms a step, {duration(took)}{'' if new else ', program compiled above'}"
         )
     most, free = max(each.memory for each in known.values()), batch.available() + batch.resident()
-    lines.append(f"{plan.programs} {'compilation' if plan.programs == 1 else 'compilations'}")
     lines.append(
         f"memory: {most / 1e9:.2f} GB predicted, {free / 1e9:.1f} GB available{'' if most < free else ': too little, take a smaller --batch-size'}"
     )

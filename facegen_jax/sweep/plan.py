@@ -76,6 +76,13 @@ class Plan:
         """Number of programs to compile."""
         return len({group.program for group in self.groups})
 
+    @property
+    def summary(self) -> str:
+        """How many runs and compilations, for people."""
+        alike = f", {self.duplicates} of them like others and left out" if self.duplicates else ""
+        compilations = "1 compilation" if self.programs == 1 else f"{self.programs} compilations"
+        return f"{self.total} runs: {len(self.pairs)} pairs x {len(self.points)} settings{alike}; {compilations}"
+
     def edit(self, run: Run) -> Edit:
         """The configuration of a run; the grid's values go before those of the pair."""
         return changed(self.base, self.pairs[run.pair].values | self.points[run.point])
