@@ -116,12 +116,9 @@ class Solver:
 
     def start(self, problems: Problem, count: int | None = None) -> Descent:
         """No step taken yet, of problems that have their numbers; those from `count` on only fill the batch, and none will be taken."""
-        live = np.arange(len(problems.start)) < (len(problems.start) if count is None else count)
-        state = fresh(self, problems)
-        return Descent(
-            state._replace(finite=jax.device_put(live, state.finite.sharding)),
-            np.empty((len(problems.start), 0, 1 + len(self.objective.terms)), np.float32),
-        )
+        state, size = fresh(self, problems), len(problems.start)
+        live = jax.device_put(np.arange(size) < (size if count is None else count), state.finite.sharding)
+        return Descent(state._replace(finite=live), np.empty((size, 0, 1 + len(self.objective.terms)), np.float32))
 
     def advance(self, params: Params, problems: Problem, descent: Descent) -> Descent:
         """The next `CHUNK` steps, or what is left of them; the state given is used up. Problems that are spread over devices stay there."""
@@ -149,7 +146,7 @@ class Solver:
     def _advance(self, params: Params, problems: Problem, descent: Descent, count: int) -> Descent:
         sharding = jnp.asarray(problems.start).sharding
         mesh = sharding.mesh if isinstance(sharding, jax.sharding.NamedSharding) and sharding.mesh.size > 1 else None
-        assert mesh is None or isinstance(mesh, jax.sharding.Mesh)
+        assert not isinstance(mesh, jax.sharding.AbstractMesh)
         first, last, steps = (jnp.int32(number) for number in (descent.done, descent.done + count, self.steps))
         state, trace = advance(self, mesh, params, problems, descent.state, first, last, steps)
         return Descent(state, np.concatenate([descent.trace, np.asarray(trace)[:, :count]], 1))
