@@ -212,7 +212,7 @@ def _descend(
     def descend_if_live(each: tuple[Problem, State]) -> tuple[State, Float[Array, "chunk values"]]:
         return jax.lax.cond(each[1].finite, descend, lambda each: (each[1], untraced), each)
 
-    # On CPUs one after the other is as fast, needs the memory of one, and rounds as a problem alone does: the descent magnifies a last digit that
+    # On CPUs one after the other is nearly as fast, needs the memory of one, and rounds as a problem alone does: the descent magnifies a last digit that
     # depends on the size of the batch to some hundredths within a hundred steps.
     return jax.lax.map(descend_if_live, (problems, state)) if jax.default_backend() == "cpu" else jax.vmap(descend)((problems, state))
 
