@@ -60,7 +60,7 @@ def memory(solver: Solver, params: Params, problem: Problem, size: int) -> int:
     number = jax.ShapeDtypeStruct((), jnp.int32)
     found = advance.lower(solver, None, params, problems, state, number, number, number).compile().memory_analysis()
     if found is None:
-        raise NotImplementedError(f"JAX's {jax.default_backend()} backend does not tell what a program takes; give a --batch-size")
+        raise ValueError(f"JAX's {jax.default_backend()} backend does not tell what a program takes; give a --batch-size")
     return found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes - found.alias_size_in_bytes
 
 

@@ -76,8 +76,12 @@ def assemble(config: Edit, network: Network, material: Material) -> Problem:
     made = from_direction(network.params, terms, reference.image, direction, config.strength[0], masks=masks)
     if config.noise:
         made = with_noise(made, jax.random.key(config.seed), config.noise)
-    rate = LEARNING_RATES[config.optimizer] if config.learning_rate is None else config.learning_rate
-    return made._replace(weights=jnp.array(terms.weights, jnp.float32), learning_rate=jnp.float32(rate))
+    return made._replace(weights=jnp.array(terms.weights, jnp.float32), learning_rate=jnp.float32(learning_rate(config)))
+
+
+def learning_rate(config: Edit) -> float:
+    """The learning rate that is asked for, or its optimizer's default."""
+    return LEARNING_RATES[config.optimizer] if config.learning_rate is None else config.learning_rate
 
 
 def finish(config: Edit, network: Network, material: Material, result: Image) -> Finished:

@@ -8,6 +8,8 @@ import hashlib
 import json
 import math
 import mmap
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +19,8 @@ import numpy as np
 from .image import write_atomically
 
 DTYPES = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype(ml_dtypes.bfloat16)}
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What NumPy raises on archives (.npz) of ours that are missing, damaged or hold something else."""
 MAX_HEADER = 1 << 20
 _PIECE = 1 << 24
 

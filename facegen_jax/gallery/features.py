@@ -8,8 +8,6 @@ import concurrent.futures
 import hashlib
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -22,7 +20,7 @@ from jaxtyping import Array, Float
 from .. import align, detector
 from ..checkpoint import Network, cache_folder
 from ..image import ImageError, write_atomically
-from ..tensor_file import digest
+from ..tensor_file import UNREADABLE, digest
 from ..types import Images, Params
 from ..vgg_face import descriptor, extract
 from .labels import Gallery
@@ -144,7 +142,7 @@ def _read(place: Path) -> dict[str, tuple[str, np.ndarray, np.ndarray, str]]:
         empty = np.empty(0, np.float32)
         rows = zip(names, hashes, features, landmarks, failures, strict=True)
         return {str(name): (str(digest), empty if failure else row, points, str(failure)) for name, digest, row, points, failure in rows}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):  # none yet, or damaged
+    except UNREADABLE:  # none yet, or damaged
         return {}
 
 

@@ -9,7 +9,7 @@ from . import hosts, results
 from .estimate import forecast
 from .folder import Folder, opened
 from .loop import Job, SweepStopped, run
-from .plan import Plan, make_plan, share
+from .plan import Plan, make_plan, missing, share
 from .progress import Watch
 from .results import Result
 from .settings import Sweep, check
@@ -69,17 +69,14 @@ def dry_run(config: Sweep, looking: Looking = lambda done, total: None) -> str:
     check(config)
     network = load_network(config.params)
     plan = make_plan(config, network, looking)
-    known = results.outcomes(config.out)
-    left = sum(run.id not in known or (config.retry_failed and not known[run.id]) for group in plan.groups for run in group.runs)
-    return forecast(config, plan, network, left)
+    return forecast(config, plan, network, missing(plan, results.outcomes(config.out), again=config.retry_failed).total)
 
 
 def _check_whole(plan: Plan, folder: Folder) -> None:
     """Say so when other processes were lost before their runs were done."""
-    known = results.outcomes(folder.path)
-    missing = sum(run.id not in known for group in plan.groups for run in group.runs)
-    if missing:
-        raise SweepStopped(f"{missing} of {plan.total} runs are missing, for a process of this job was lost or stopped")
+    left = missing(plan, results.outcomes(folder.path)).total
+    if left:
+        raise SweepStopped(f"{left} of {plan.total} runs are missing, for a process of this job was lost or stopped")
 
 
 def _write_table(folder: Folder) -> None:

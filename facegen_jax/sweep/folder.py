@@ -84,8 +84,8 @@ def opened(config: Sweep, network: Network, plan: Plan, part: Part) -> Iterator[
         with lock.guard(path):
             _settle(config, network, path)
         results.mend(folder.results)
-        for leftover in path.rglob(".*.tmp"):  # of a killed process, which only this one could be
-            if part.parts == 1:
+        if part.parts == 1:  # other parts may be writing theirs
+            for leftover in path.rglob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
         yield folder
 

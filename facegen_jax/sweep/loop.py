@@ -17,7 +17,7 @@ from ..types import Params
 from . import results, snapshot, work
 from .estimate import batch_size
 from .folder import Folder
-from .plan import Group, Plan
+from .plan import Group, Plan, missing
 from .progress import Status, Watch
 from .results import Result
 from .settings import Sweep
@@ -72,15 +72,12 @@ def run(job: Job) -> Iterator[Result]:
         OSError: results could not be written.
     """
     known = results.outcomes(job.folder.path)
-    todo = [
-        group._replace(runs=[run for run in group.runs if run.id not in known or (job.config.retry_failed and not known[run.id])])
-        for group in job.plan.groups
-    ]
-    tally = _Tally(left=sum(len(group.runs) for group in todo), steps_left=sum(len(group.runs) * group.solver.steps for group in todo))
-    ids = {run.id for group in todo for run in group.runs}
+    todo = missing(job.plan, known, again=job.config.retry_failed)
+    tally = _Tally(left=todo.total, steps_left=sum(len(group.runs) * group.solver.steps for group in todo.groups))
+    ids = {run.id for group in todo.groups for run in group.runs}
     own = [known[run.id] for group in job.plan.groups for run in group.runs if run.id in known and run.id not in ids]
     tally.done, tally.failed = sum(own), len(own) - sum(own)
-    for group in (group for group in todo if group.runs):
+    for group in todo.groups:
         if group.program not in tally.sizes:  # of all its runs: a program of another size may round otherwise
             tally.sizes[group.program] = batch_size(job.config, job.plan, job.network, group)
         yield from _of_group(job, tally, group)
@@ -167,7 +164,7 @@ def _descend(job: Job, tally: _Tally, solver: Solver, ids: list[str], problems: 
         if stopped or (every and descent.done // every > before // every):
             snapshot.save(job.folder.checkpoints, ids, descent)
         if stopped:
-            raise SweepStopped(f"stopped with {tally.done + tally.failed} runs done and {tally.left} left")
+            raise _stopped(tally)
     tally.steps_done += count * solver.steps
     tally.steps_left -= count * solver.steps
     return solver.solutions(descent)[:count]
@@ -196,4 +193,8 @@ def _written(job: Job, tally: _Tally, found: list[Result]) -> Iterator[Result]:
 def _obey(job: Job, tally: _Tally) -> None:
     """Stop between batches when told to, unless nothing is left."""
     if tally.left and job.stop():
-        raise SweepStopped(f"stopped with {tally.done + tally.failed} runs done and {tally.left} left")
+        raise _stopped(tally)
+
+
+def _stopped(tally: _Tally) -> SweepStopped:
+    return SweepStopped(f"stopped with {tally.done + tally.failed} runs done and {tally.left} left")

@@ -13,9 +13,9 @@ from .. import align, attribute, checks
 from ..checkpoint import Network
 from ..direction import load_direction, shipped_directions
 from ..gallery.features import Looking
-from ..material import places, program
+from ..material import learning_rate, places, program
 from ..settings import Edit
-from ..solver import LEARNING_RATES, Solver
+from ..solver import Solver
 from ..tensor_file import digest
 from .fields import changed
 from .grid import Point, points
@@ -157,7 +157,7 @@ def identify(edit: Edit, network: Network, content: Callable[[Path], str], pool:
     inside, held = (content(place) if isinstance(place, Path) else place for place in places(edit))
     settings = {name: value for name, value in vars(edit).items() if name not in UNRESOLVED} | {
         "weights": vars(edit.weights),
-        "learning_rate": LEARNING_RATES[edit.optimizer] if edit.learning_rate is None else edit.learning_rate,
+        "learning_rate": learning_rate(edit),
         "size": edit.size or network.size,
         "seed": edit.seed if edit.noise else 0,
         "unaligned": align.unaligned(edit.align, by_hand=bool(edit.landmarks)),
@@ -185,9 +185,14 @@ def _digest_of(pool: attribute.Pool) -> str:
 
 def share(plan: Plan, part: Part) -> Plan:
     """What one part does: of every group a stretch, so that all take equally long and the settings of a face stay together."""
+    return _only(plan, lambda runs: runs[part.number * len(runs) // part.parts : (part.number + 1) * len(runs) // part.parts])
 
-    def stretch(runs: list[Run]) -> list[Run]:
-        return runs[part.number * len(runs) // part.parts : (part.number + 1) * len(runs) // part.parts]
 
-    groups = [group._replace(runs=stretch(group.runs)) for group in plan.groups]
+def missing(plan: Plan, known: Mapping[str, bool], *, again: bool = False) -> Plan:
+    """What has no result yet, or with `again` no good one; `known` tells which runs have a result, and whether it is good."""
+    return _only(plan, lambda runs: [run for run in runs if run.id not in known or (again and not known[run.id])])
+
+
+def _only(plan: Plan, choose: Callable[[list[Run]], list[Run]]) -> Plan:
+    groups = [group._replace(runs=choose(group.runs)) for group in plan.groups]
     return dataclasses.replace(plan, groups=[group for group in groups if group.runs])

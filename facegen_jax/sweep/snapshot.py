@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 
 from ..image import write_atomically
 from ..solver import Descent
+from ..tensor_file import UNREADABLE
 
 
 def place_of(folder: Path, ids: Sequence[str]) -> Path:
@@ -38,7 +37,7 @@ def load(folder: Path, ids: Sequence[str], fresh: Descent) -> Descent:
             trace = stored["trace"]
             saved = [stored[f"leaf_{number}"] for number in range(len(leaves))]
             fits = len(stored.files) == len(leaves) + 2 and stored["ids"].tolist() == list(ids)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):  # none, or damaged
+    except UNREADABLE:  # none, or damaged
         return fresh
     fits &= all(old.shape == new.shape and old.dtype == new.dtype for old, new in zip(saved, leaves, strict=True))
     fits &= trace.dtype == np.float32 and trace.ndim == 3 and trace.shape[::2] == fresh.trace.shape[::2]
@@ -55,7 +54,7 @@ def batches(folder: Path) -> list[list[str]]:
         try:
             with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as stored:
                 found.append(stored["ids"].tolist())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        except UNREADABLE:
             place.unlink(missing_ok=True)
     return found
 

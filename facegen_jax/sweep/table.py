@@ -26,7 +26,7 @@ def write_table(folder: Path) -> None:
             asked = json.dumps([row["name"], row["pair"], row["grid"]], sort_keys=True)
             if row["status"] == "ok" or asked not in last or row["id"] != last[asked][0]:
                 last[asked] = (row["id"], place, number)
-    chosen = {(place, number): None for _, place, number in last.values()}
+    chosen = {(place, number) for _, place, number in last.values()}
     write_atomically(folder / "results.csv", _rows(folder, list(columns), chosen))
 
 
@@ -45,7 +45,7 @@ def flat(row: dict) -> dict[str, object]:
     return found
 
 
-def _rows(folder: Path, columns: list[str], chosen: dict[tuple[int, int], None]) -> Iterator[bytes]:
+def _rows(folder: Path, columns: list[str], chosen: set[tuple[int, int]]) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns)
     writer.writeheader()
