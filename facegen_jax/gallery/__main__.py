@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
+from ..anchors import save_anchors
 from ..checkpoint import DEFAULT, load_network
-from ..command import fail, gallery_bar, parse
+from ..command import counting_bar, fail, parse
 from . import directions
+from .anchors import measure
 from .features import Described, describe
 from .labels import Gallery, GalleryError, load_gallery
 
@@ -35,6 +37,8 @@ class Show:
     """Further labels that are held constant, so that the directions do not take them along."""
     scales: tuple[float, ...] = (3.0,)
     """What makes a strength of 1 the natural amount: one factor, or one for each attribute."""
+    anchors: Path | None = None
+    """Write the network's identity similarity on the gallery's people, of one and of two, to this .json file, for python -m facegen_jax.report --anchors."""
     layers: tuple[str, ...] = ("image", "conv1_2", "conv2_2", "conv3_3", "conv4_3")
     """Where the directions act; image gives them their colours."""
 
@@ -48,15 +52,19 @@ def main() -> int:
         described: list[tuple[Gallery, Described]] = []
         for folder in config.folders:
             gallery = load_gallery(folder)
-            with gallery_bar("faces described") as looking:
+            with counting_bar("faces described") as looking:
                 described.append((gallery, describe(gallery, network, mode=config.align, progress=looking)))
         if config.directions:
-            with gallery_bar("faces fitted") as looking:
+            with counting_bar("faces fitted") as looking:
                 made = directions.build(described, network, config.attributes, config.controls, config.layers, config.align, looking)
             scales = config.scales * (len(config.attributes) if len(config.scales) == 1 else 1)
             notes = {"galleries": ", ".join(folder.resolve().name for folder in config.folders), "controls": ", ".join(config.controls)}
             directions.write(config.directions, network, made, config.attributes, scales, notes)
             print("\n".join(_separation(made)))
+        elif config.anchors:
+            found = measure(*described[0])
+            save_anchors(config.anchors, network.name, network.sha256, found)
+            print(f"{found.pairs} pairs of {found.people} people: one person {found.genuine:.3f}, two people {found.impostor:.3f}")
         else:
             print("\n".join(line for gallery, found in described for line in _lines(gallery, found, config.align)))
     except (ValueError, OSError) as error:
@@ -76,13 +84,16 @@ def _check(config: Show) -> None:
         raise GalleryError("give at least one FOLDER with labels.csv and images/")
     if bool(config.directions) != bool(config.attributes):
         raise GalleryError("--directions FILE and --attributes NAME [...] belong together")
+    if config.anchors and (len(config.folders) > 1 or config.directions):
+        raise GalleryError("--anchors FILE takes one FOLDER, and no --directions")
     firsts = [name.partition("/")[0] for name in config.attributes]
     if len(set(firsts)) < len(firsts):
         raise GalleryError(f"--attributes names one twice: {', '.join(firsts)}")
     if len(config.scales) not in (1, len(config.attributes)):
         raise GalleryError(f"--scales takes one number, or one for each of the {len(config.attributes)} attributes, not {len(config.scales)}")
-    if config.directions and (config.directions.suffix != ".safetensors" or not config.directions.absolute().parent.is_dir()):
-        raise GalleryError(f"{config.directions}: expected the name of a .safetensors file in a folder that exists")
+    for path, ending in ((config.directions, ".safetensors"), (config.anchors, ".json")):
+        if path and (path.suffix != ending or not path.absolute().parent.is_dir()):
+            raise GalleryError(f"{path}: expected the name of a {ending} file in a folder that exists")
 
 
 def _lines(gallery: Gallery, described: Described, mode: str) -> list[str]:

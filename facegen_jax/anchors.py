@@ -1,0 +1,52 @@
+"""What a network's identity similarity means: its medians over photos of one person and of two people."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from .checkpoint import WEIGHTS_FOLDER, CheckpointError
+from .image import write_atomically
+
+
+class Anchors(NamedTuple):
+    """Median cosines of a network's descriptors."""
+
+    genuine: float
+    """Two photos of one person."""
+    impostor: float
+    """Photos of two people."""
+    pairs: int
+    """Of either kind, from which the medians were taken."""
+    people: int
+    gallery: str
+    """Name of the folder of the photos."""
+
+
+def load_anchors(network: str, sha256: str, path: Path | None = None) -> Anchors | None:
+    """The anchors of a network by its name and hash: those that ship for it, if any, or those of a file.
+
+    Raises:
+        CheckpointError: a file that is missing, is none of anchors, or was made for another network.
+    """
+    place = path or WEIGHTS_FOLDER / f"{Path(network).name}_anchors.json"
+    how = "make one with python -m facegen_jax.gallery FOLDER --anchors FILE"
+    try:
+        stored = json.loads(place.read_text())
+        found = Anchors(*(stored[name] for name in Anchors._fields))
+        of = str(stored["network_sha256"])
+        if not all(isinstance(value, int | float) for value in found[:4]):
+            raise ValueError("medians that are no numbers")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if path is None:
+            return None
+        reason = "no such file" if isinstance(error, FileNotFoundError) else "not a file of anchors"
+        raise CheckpointError(f"{path}: {reason}; {how}") from None
+    if of != sha256 and path:
+        raise CheckpointError(f"{path}: made for another network than {network!r} (its hash differs); {how}")
+    return found if of == sha256 else None
+
+
+def save_anchors(path: Path, network: str, sha256: str, anchors: Anchors) -> None:
+    """Write the anchors of a network, whole or not at all."""
+    content = {"network": network, "network_sha256": sha256, **anchors._asdict()}
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
