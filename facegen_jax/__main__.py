@@ -2,7 +2,7 @@
 
 import sys
 
-from .command import fail, gallery_bar, parse, progress_bar
+from .command import counting_bar, fail, parse, progress_bar
 from .edit import edit
 from .settings import Edit
 
@@ -13,7 +13,7 @@ def main() -> int:
     """Parse, edit, report; exit status 0 when done, 1 when the run failed or was interrupted, 2 on bad input."""
     config = parse(Edit, PROG)
     try:
-        with gallery_bar() as looking, progress_bar(config.steps * len(config.strength)) as progress:
+        with counting_bar() as looking, progress_bar(config.steps * len(config.strength)) as progress:
             outcomes = edit(config, progress, looking)
     except (ValueError, OSError) as error:
         return fail(PROG, error)

@@ -43,8 +43,8 @@ def fail(prog: str, error: Exception) -> int:
 
 
 @contextlib.contextmanager
-def gallery_bar(what: str = "faces described") -> Iterator[Callable[[int, int], None]]:
-    """A bar for the faces of a gallery, on terminals only and where it takes more than a second."""
+def counting_bar(what: str = "faces described") -> Iterator[Callable[[int, int], None]]:
+    """A bar for things that are counted, on terminals only and where it takes more than a second."""
     with tqdm(disable=None, bar_format=f"{{bar:30}} {{n_fmt}}/{{total_fmt}} {what}, {{remaining}} left", leave=False, delay=1) as bar:
 
         def looking(done: int, total: int) -> None:

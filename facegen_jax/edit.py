@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from . import attribute, image, report
+from . import attribute, image
 from .checkpoint import Network, load_network
 from .checks import check
 from .gallery.features import Looking
@@ -13,6 +13,7 @@ from .material import Finished, Material, assemble, finish, gather, program
 from .record import describe, write_record
 from .settings import Edit
 from .solver import Progress, Solution
+from .strip import strip
 from .types import Image
 
 
@@ -86,7 +87,7 @@ def _write(config: Edit, material: Material, finished: list[tuple[Finished, Outc
     if config.strip:
         guides = [("guide", guide.image) for guide in material.source.guides]
         results = [(_caption(config, strength), found.image) for strength, (found, _) in zip(config.strength, finished, strict=False)]
-        image.save(config.strip, report.strip([("reference", material.reference.image), *guides, *results]))
+        image.save(config.strip, strip([("reference", material.reference.image), *guides, *results]))
 
 
 def _caption(config: Edit, strength: float) -> str:

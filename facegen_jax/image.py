@@ -2,6 +2,7 @@
 
 import io
 import os
+import secrets
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from .types import Image, NewImage
 
@@ -72,16 +73,27 @@ def _to_rgb(picture: PIL.Image.Image) -> Image:
 
 def save(path: str | os.PathLike[str], image: Image, *, durable: bool = False) -> None:
     """Write an image as PNG (or what the name's ending says), see `write_atomically`."""
-    path = Path(path)
-    pixels = np.round(np.clip(np.asarray(image), 0, 1) * 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(buffer, format=PIL.Image.registered_extensions().get(path.suffix.lower(), "PNG"))
+    path, buffer = Path(path), io.BytesIO()
+    PIL.Image.fromarray(pixels(image)).save(buffer, format=PIL.Image.registered_extensions().get(path.suffix.lower(), "PNG"))
     write_atomically(path, buffer.getvalue(), durable=durable)
+
+
+def thumbnail(path: Path, side: int) -> bytes:
+    """A picture file as WebP whose larger side is at most so many pixels; see `load`."""
+    small, buffer = PIL.Image.fromarray(pixels(load(path))), io.BytesIO()
+    small.thumbnail((side, side), PIL.Image.Resampling.LANCZOS)
+    small.save(buffer, "WEBP", quality=82)
+    return buffer.getvalue()
+
+
+def pixels(image: Image) -> UInt8[np.ndarray, "height width 3"]:
+    """The image in whole numbers from 0 to 255, clipped."""
+    return np.round(np.clip(np.asarray(image), 0, 1) * 255).astype(np.uint8)
 
 
 def write_atomically(path: Path, content: bytes | Iterable[bytes | memoryview], *, durable: bool = False) -> None:
     """Write a whole file or nothing, all at once or in pieces: to a temporary neighbour, then renamed. With `durable` it outlives a power cut from then on."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # hosts that share a folder may number their processes alike
     try:
         with temporary.open("wb") as file:
             file.writelines([content] if isinstance(content, bytes) else content)

@@ -120,9 +120,9 @@ class Solver:
         live = jax.device_put(np.arange(size) < (size if count is None else count), state.finite.sharding)
         return Descent(state._replace(finite=live), np.empty((size, 0, 1 + len(self.objective.terms)), np.float32))
 
-    def advance(self, params: Params, problems: Problem, descent: Descent) -> Descent:
-        """The next `CHUNK` steps, or what is left of them; the state given is used up. Problems that are spread over devices stay there."""
-        return self._advance(params, problems, descent, min(CHUNK, self.steps - descent.done))
+    def advance(self, params: Params, problems: Problem, descent: Descent, most: int = CHUNK) -> Descent:
+        """The next `CHUNK` steps, or what is left of them, or `most`; the state given is used up. Problems that are spread over devices stay there."""
+        return self._advance(params, problems, descent, min(CHUNK, most, self.steps - descent.done))
 
     def solutions(self, descent: Descent) -> list[Solution]:
         """What was found so far, for each problem."""

@@ -22,8 +22,9 @@ def imported(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = path.parents[node.level - 1]
-            modules = [node.module.replace(".", "/")] if node.module else [alias.name for alias in node.names]
-            found |= {name_of(folder / module) for module in modules}
+            folder = folder / (node.module or "").replace(".", "/")
+            modules = [folder / alias.name for alias in node.names] if folder.is_dir() else [folder]
+            found |= {name_of(module) for module in modules}
     return found
 
 

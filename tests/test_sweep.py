@@ -12,7 +12,8 @@ import pytest
 from facegen_jax import image, solver
 from facegen_jax.checkpoint import load_network
 from facegen_jax.edit import edit
-from facegen_jax.sweep import Sweep, SweepStopped, engine, results, run_sweep
+from facegen_jax.report import results
+from facegen_jax.sweep import Sweep, SweepStopped, engine, run_sweep
 from facegen_jax.sweep.plan import make_plan
 from facegen_jax.sweep.settings import SweepError
 from facegen_jax.types import Image
@@ -284,11 +285,11 @@ def test_memory_that_runs_out_halves_the_batch(config, monkeypatch):
     list(run_sweep(whole))
     advance, sizes = solver.Solver.advance, []
 
-    def limited(self, params, problems, descent):
+    def limited(self, params, problems, descent, most):
         sizes.append(len(problems.start))
         if len(problems.start) > 2:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
-        return advance(self, params, problems, descent)
+        return advance(self, params, problems, descent, most)
 
     monkeypatch.setattr(solver.Solver, "advance", limited)
     assert len(list(run_sweep(config))) == 24
@@ -297,7 +298,7 @@ def test_memory_that_runs_out_halves_the_batch(config, monkeypatch):
 
 
 def test_an_edit_too_large_for_memory_fails_alone(plain, monkeypatch):
-    def full(self, params, problems, descent):
+    def full(self, params, problems, descent, most):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
 
     monkeypatch.setattr(solver.Solver, "advance", full)
@@ -369,7 +370,7 @@ def test_a_lost_part_is_picked_up_by_whoever_comes(config):
 @pytest.mark.faces
 def test_real_faces_of_a_gallery_named_directions_and_guides(tmp_path, faces):
     """All three sources of attributes in one table."""
-    people = [next((faces / "lfw/images" / name).glob("*.jpg")) for name in ("Aaron_Peirsol", "Tony_Blair", "Megawati_Sukarnoputri")]
+    people = [min((faces / "lfw/images" / name).glob("*.jpg")) for name in ("Aaron_Peirsol", "Tony_Blair", "Megawati_Sukarnoputri")]
     rows = [f"{people[0]},,Smiling,", f"{people[1]},,Eyeglasses,mouth", f"{people[2]},{people[0]},,"]
     (tmp_path / "pairs.csv").write_text("\n".join(["reference,guides,attribute,region", *rows]))
     config = Sweep(tmp_path / "pairs.csv", tmp_path / "out", ("weights.attribute=0.5,1",), steps=10, paste_back=True)

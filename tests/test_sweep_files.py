@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegen_jax.sweep import lock, results
+from facegen_jax.report import results
+from facegen_jax.report.results import Result
+from facegen_jax.report.table import write_table
+from facegen_jax.sweep import lock
 from facegen_jax.sweep.lock import Part
-from facegen_jax.sweep.results import Result
 from facegen_jax.sweep.settings import SweepError
-from facegen_jax.sweep.table import write_table
 
 
 def result(id="a", status="ok", **changes) -> Result:
@@ -46,7 +47,7 @@ def test_a_line_that_cannot_be_written_whole_is_taken_back(tmp_path):
     script = """
 import resource, signal, sys
 from pathlib import Path
-from facegen_jax.sweep import results
+from facegen_jax.report import results
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(sys.argv[1])
 results.append(path, b'{"first": 1}\\n')
@@ -67,7 +68,7 @@ def test_what_is_not_finite_becomes_null():
 
 def test_a_line_that_is_no_result_is_named(tmp_path):
     (tmp_path / "results.jsonl").write_bytes(results.line(result()) + b'{"id": 1}\n')
-    with pytest.raises(SweepError, match=r"results.jsonl, line 2: not a result"):
+    with pytest.raises(results.ResultsError, match=r"results.jsonl, line 2: not a result"):
         results.outcomes(tmp_path)
 
 

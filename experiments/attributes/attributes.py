@@ -20,7 +20,7 @@ import jax
 import numpy as np
 import tyro
 
-from facegen_jax import align, attribute, image, report
+from facegen_jax import align, attribute, image
 from facegen_jax.batch import run_batch
 from facegen_jax.checkpoint import Network, load_network
 from facegen_jax.gallery.labels import load_gallery
@@ -29,6 +29,7 @@ from facegen_jax.material import assemble, gather, program
 from facegen_jax.problem import stack
 from facegen_jax.record import edit_scores
 from facegen_jax.settings import Edit
+from facegen_jax.strip import strip
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "small_network"))
 from prepare import embed
@@ -137,7 +138,7 @@ def main(config: Config) -> None:
             shown.append((way, results))
         if config.sheets:
             config.sheets.mkdir(parents=True, exist_ok=True)
-            strips = [report.strip([(title, pictures[i]) for title, pictures in shown], height=150) for i in range(len(paths))]
+            strips = [strip([(title, pictures[i]) for title, pictures in shown], height=150) for i in range(len(paths))]
             image.save(config.sheets / f"{name.replace(' ', '_')}.png", np.concatenate(strips))
     machine = f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}"
     made = {"network": network.sha256, "machine": machine, "faces": [str(path.name) for path in paths], "rows": rows}

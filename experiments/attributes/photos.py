@@ -13,9 +13,10 @@ import numpy as np
 import tyro
 from attributes import references
 
-from facegen_jax import align, image, report
+from facegen_jax import align, image
 from facegen_jax.edit import edit
 from facegen_jax.settings import Edit
+from facegen_jax.strip import strip
 from facegen_jax.types import Image
 
 
@@ -81,7 +82,7 @@ def main(config: Config) -> None:
             inside = face_square(source, photo, number)
             outside = float(np.abs(result - photo)[~inside].max(initial=0))
             print(f"{name:12} {title:20} {outcome.scores}  largest change outside the face's square {outside:.4f}", flush=True)
-            rows.append(report.strip([(name, photo), (title, result)], height=300))
+            rows.append(strip([(name, photo), (title, result)], height=300))
         width = max(each.shape[1] for each in rows)
         image.save(config.out / f"sheet_{title}.png", np.concatenate([np.pad(each, ((0, 0), (0, width - each.shape[1]), (0, 0))) for each in rows]))
 

@@ -14,9 +14,10 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from facegen_jax import align, image, report
+from facegen_jax import align, image
 from facegen_jax.edit import edit
 from facegen_jax.settings import Edit, Weights
+from facegen_jax.strip import strip
 from facegen_jax.types import Image
 
 LANDMARKS = np.array([[255.0, 104.0], [237.0, 105.0], [195.0, 101.0], [212.0, 103.0], [224.0, 135.0]])
@@ -54,9 +55,9 @@ def main(config: Config) -> None:
             (outcome,) = edit(settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None)
         pictures.append((f"{attribute} {strength:+g}", outcome.solution.image))
         print(f"{attribute:>12}: {outcome.record['metrics']}", flush=True)
-    strip = config.out / "strip.png"
-    image.save(strip, report.strip(pictures))
-    print(f"the strip is at {strip.resolve()}")
+    place = config.out / "strip.png"
+    image.save(place, strip(pictures))
+    print(f"the strip is at {place.resolve()}")
 
 
 if __name__ == "__main__":

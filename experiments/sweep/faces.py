@@ -20,9 +20,10 @@ import jax
 import numpy as np
 import tyro
 
-from facegen_jax import image, report
+from facegen_jax import image
 from facegen_jax.gallery.labels import load_gallery
 from facegen_jax.gallery.sample import held_out
+from facegen_jax.strip import strip
 
 ATTRIBUTES = ("Eyeglasses", "Smiling", "Senior", "Bangs")
 WEIGHTS, RATES = (0.3, 1.0, 3.0), (0.01, 0.02)
@@ -58,7 +59,7 @@ def sheet(rows: list[dict[str, str]], folder: Path) -> np.ndarray:
     for name in names:
         own = sorted((row for row in rows if row["name"] == name), key=lambda row: (float(row["weights.attribute"]), float(row["learning_rate"])))
         pictures = [(f"{row['weights.attribute']} {row['learning_rate']}", image.load(folder / row["image"])) for row in own]
-        lines.append(report.strip([(own[0]["attribute"], image.centre_square(image.load(own[0]["reference"]))), *pictures], height=112))
+        lines.append(strip([(own[0]["attribute"], image.centre_square(image.load(own[0]["reference"]))), *pictures], height=112))
     return np.concatenate(lines)
 
 

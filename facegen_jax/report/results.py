@@ -3,11 +3,13 @@
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from .settings import SweepError
+
+class ResultsError(ValueError):
+    """A folder without results that can be read; one line that says why and what to do."""
 
 
 class Result(NamedTuple):
@@ -36,11 +38,20 @@ class Result(NamedTuple):
     """Picture, relative to the sweep's folder."""
     trace: str | None
     """Losses of every step, relative to the sweep's folder."""
+    before: str | None = None
+    """The reference as it was edited, of the same geometry as the picture, relative to the sweep's folder."""
+    shown: tuple[str, ...] = ()
+    """The guides as they were seen, relative to the sweep's folder."""
+    frames: str | None = None
+    """Folder of the pictures on the way, relative to the sweep's folder."""
 
     @property
     def ok(self) -> bool:
         """Whether it succeeded."""
         return self.status == "ok"
+
+
+_NEEDED = set(Result._fields) - set(Result._field_defaults)
 
 
 def line(result: Result) -> bytes:
@@ -99,11 +110,16 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("results*.jsonl"))
 
 
+def any_in(folder: Path) -> bool:
+    """Whether there is any result."""
+    return any(file.stat().st_size for file in files(folder))
+
+
 def lines(path: Path) -> Iterator[dict]:
     """The results in a file; a line that another process is about to finish is left out.
 
     Raises:
-        SweepError: a line that is no result.
+        ResultsError: a line that is no result.
     """
     with path.open("rb") as file:
         for number, content in enumerate(file, 1):
@@ -113,9 +129,9 @@ def lines(path: Path) -> Iterator[dict]:
                 row = json.loads(content)
             except ValueError:
                 row = None
-            if not isinstance(row, dict) or not set(Result._fields) <= set(row):
-                raise SweepError(f"{path}, line {number}: not a result; take the line out, its run is then done again")
-            yield row
+            if not isinstance(row, dict) or not _NEEDED <= set(row):
+                raise ResultsError(f"{path}, line {number}: not a result; take the line out, its run is then done again")
+            yield Result._field_defaults | row
 
 
 def outcomes(folder: Path) -> dict[str, bool]:
@@ -125,3 +141,31 @@ def outcomes(folder: Path) -> dict[str, bool]:
         for row in lines(path):
             found[row["id"]] = found.get(row["id"], False) or row["status"] == "ok"
     return found
+
+
+Chosen = set[tuple[int, int]]
+"""Lines by the number of their file and their own."""
+
+
+def latest(folder: Path, told: Callable[[dict], object] = lambda row: None) -> Chosen:
+    """Where the last result of each edit that was asked for is; `told` of every line.
+
+    A failed run that was done again counts once, and so does an edit whose input files have changed since. Lines are read and never held: there may
+    be millions.
+    """
+    last: dict[str, tuple[str, int, int]] = {}
+    for place, path in enumerate(files(folder)):
+        for number, row in enumerate(lines(path)):
+            told(row)
+            asked = json.dumps([row["name"], row["pair"], row["grid"]], sort_keys=True)
+            if row["status"] == "ok" or asked not in last or row["id"] != last[asked][0]:
+                last[asked] = (row["id"], place, number)
+    return {(place, number) for _, place, number in last.values()}
+
+
+def chosen(folder: Path, where: Chosen) -> Iterator[dict]:
+    """These lines, one after the other."""
+    for place, path in enumerate(files(folder)):
+        for number, row in enumerate(lines(path)):
+            if (place, number) in where:
+                yield row

@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import sys
 
-from ..command import fail, gallery_bar, parse
+from ..command import counting_bar, fail, parse
 from . import loggers
 from .engine import dry_run, run_sweep
 from .loop import SweepStopped
@@ -38,7 +38,7 @@ def _run(config: Sweep) -> int:
     def waiting(running: int) -> None:
         line.watch(latest[0], f"waiting for {running} other processes")
 
-    with contextlib.nullcontext(lambda done, total: None) if config.quiet else gallery_bar() as looking:
+    with contextlib.nullcontext(lambda done, total: None) if config.quiet else counting_bar() as looking:
         if config.dry_run:
             print(dry_run(config, looking))
             return 0

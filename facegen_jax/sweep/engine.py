@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator
 from .. import batch
 from ..checkpoint import load_network
 from ..gallery.features import Looking
-from . import hosts, results
+from ..report import results
+from ..report.report import write_report
+from ..report.results import Result
+from ..report.table import write_table
+from . import hosts
 from .estimate import forecast
 from .folder import Folder, opened
 from .loop import Job, SweepStopped, run
 from .plan import Plan, make_plan, missing, share
 from .progress import Watch
-from .results import Result
 from .settings import Sweep, check
-from .table import write_table
 
 
 def run_sweep(
@@ -54,6 +56,7 @@ def run_sweep(
                 if config.distributed and part.number == 0:
                     hosts.wait_for_others(folder.path, part, waiting)
                     _check_whole(plan, folder)
+                _write_report(config, folder)
             except OSError as error:
                 raise SweepStopped(f"{folder.path}: cannot be written to ({error.strerror or error}); what was written so far is whole") from None
             finally:
@@ -77,6 +80,12 @@ def _check_whole(plan: Plan, folder: Folder) -> None:
     left = missing(plan, results.outcomes(folder.path)).total
     if left:
         raise SweepStopped(f"{left} of {plan.total} runs are missing, for a process of this job was lost or stopped")
+
+
+def _write_report(config: Sweep, folder: Folder) -> None:
+    """Of a job the first process writes it, when all are done; of shards each, for nobody knows which is the last."""
+    if config.report and (config.shard or folder.part.number == 0) and results.any_in(folder.path):
+        write_report(folder.path)
 
 
 def _write_table(folder: Folder) -> None:

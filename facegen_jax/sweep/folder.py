@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import json
 import shutil
@@ -16,8 +17,9 @@ import numpy as np
 from .. import image
 from ..checkpoint import Network
 from ..record import PACKAGES, version
+from ..report import results
 from ..types import Image
-from . import lock, results
+from . import lock
 from .lock import Part
 from .plan import Plan
 from .settings import Running, Sweep, SweepError
@@ -51,8 +53,17 @@ class Folder(NamedTuple):
         return f"{kind}/{id[:2]}/{id}{ending}" if self.nested else f"{kind}/{id}{ending}"
 
     def save_image(self, id: str, picture: Image) -> str:
-        """Write a picture; returns its name relative to the sweep's folder."""
-        name = self.file("images", id, ".png")
+        """Write the picture of a run; returns its name relative to the sweep's folder."""
+        return self._save("images", id, picture)
+
+    def save_face(self, picture: Image) -> str:
+        """Write a face under a name that goes with its content, once for all runs that have it; returns its name relative to the sweep's folder."""
+        id = hashlib.sha256(repr(picture.shape).encode() + image.pixels(picture).tobytes()).hexdigest()[:16]
+        name = self.file("faces", id, ".png")
+        return name if (self.path / name).exists() else self._save("faces", id, picture)
+
+    def _save(self, kind: str, id: str, picture: Image) -> str:
+        name = self.file(kind, id, ".png")
         (self.path / name).parent.mkdir(parents=True, exist_ok=True)
         image.save(self.path / name, picture, durable=True)
         return name
@@ -100,7 +111,7 @@ def _settle(config: Sweep, network: Network, path: Path) -> None:
             differences = _differences(before, now, path / "pairs.csv", config.pairs)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise SweepError(f"{place}: damaged; take another --out, or remove it to go on with --extend") from None
-        if not config.resume and any(file.stat().st_size for file in results.files(path)):
+        if not config.resume and results.any_in(path):
             raise SweepError(f"{path}: holds results already; --resume goes on with them, another --out starts anew")
         if differences and not config.extend:
             raise SweepError(f"{path}: was begun with other settings: {'; '.join(differences)}; --extend adds these runs, another --out starts anew")

@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .results import Result
+from ..report.results import Result
 from .settings import Sweep, SweepError
 
 Hook = Callable[[Result], object]

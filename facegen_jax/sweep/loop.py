@@ -12,14 +12,15 @@ import jax
 from .. import batch
 from ..checkpoint import Network
 from ..problem import Problem, stack
+from ..report import results
+from ..report.results import Result
 from ..solver import Descent, Solution, Solver
 from ..types import Params
-from . import results, snapshot, work
+from . import frames, snapshot, work
 from .estimate import batch_size
 from .folder import Folder
 from .plan import Group, Plan, missing
 from .progress import Status, Watch
-from .results import Result
 from .settings import Sweep
 from .work import Ready
 
@@ -145,7 +146,7 @@ def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready], problems:
 
 def _completed(job: Job, ready: Ready, solution: Solution, seconds: float) -> Result:
     try:
-        return work.complete(job.plan, job.network, job.folder, ready, solution, seconds, traces=job.config.traces)
+        return work.complete(job.plan, job.network, job.folder, ready, solution, seconds, job.config)
     except OSError:  # of the folder, not of the run
         raise
     except Exception as error:
@@ -153,10 +154,12 @@ def _completed(job: Job, ready: Ready, solution: Solution, seconds: float) -> Re
 
 
 def _descend(job: Job, tally: _Tally, solver: Solver, ids: list[str], problems: Problem, count: int) -> list[Solution]:
-    every = job.config.checkpoint_steps
+    every, shots = job.config.checkpoint_steps, job.config.frames_every
     descent = snapshot.load(job.folder.checkpoints, ids, solver.start(problems, count))
+    frames.save(job.folder, shots, solver, ids, descent)
     while descent.done < solver.steps:
-        before, descent = descent.done, solver.advance(job.params, problems, descent)
+        before, descent = descent.done, solver.advance(job.params, problems, descent, frames.until_next(shots, descent.done))
+        frames.save(job.folder, shots, solver, ids, descent)
         _tell(job, tally, solver, descent, count)
         if descent.done == solver.steps:
             break

@@ -49,6 +49,12 @@ class Running:
     """Save the solver's state every so many steps, from where a killed run goes on; 0 saves it only when told to stop."""
     traces: bool = True
     """Write the losses of every step."""
+    faces: bool = True
+    """Write references and guides as they were seen, for report.html to show beside the pictures."""
+    frames_every: int = 0
+    """Write the picture every so many steps, for videos of the descent; 0 writes none."""
+    report: bool = True
+    """Write report.html at the end."""
     shard: str | None = None
     """Do part I of N, as in 0/4 to 3/4, of the runs; each part may run anywhere at any time."""
     distributed: bool = False
@@ -85,6 +91,7 @@ def check(config: Sweep) -> None:
         "batch-size": (config.batch_size, 1),
         "max-failures": (config.max_failures, 0),
         "checkpoint-steps": (config.checkpoint_steps, 0),
+        "frames-every": (config.frames_every, 0),
         "processes": (config.processes, 1),
         "process": (config.process, 0),
     }

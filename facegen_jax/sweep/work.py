@@ -12,11 +12,12 @@ import numpy as np
 from ..checkpoint import Network
 from ..material import Material, assemble, finish, gather
 from ..problem import Problem
+from ..report.results import Result
 from ..settings import Edit, Weights
 from ..solver import Solution
 from .folder import Folder
 from .plan import Plan, Run
-from .results import Result
+from .settings import Running
 
 Gathered = Callable[[Edit], Material]
 NUMBERS = {
@@ -74,7 +75,7 @@ def failure(plan: Plan, run: Run, error: BaseException) -> Result:
     return _result(plan, run, f"{'' if known else f'{type(error).__name__}: '}{' '.join(str(error).split())}")
 
 
-def complete(plan: Plan, network: Network, folder: Folder, ready: Ready, solution: Solution, seconds: float, *, traces: bool) -> Result:
+def complete(plan: Plan, network: Network, folder: Folder, ready: Ready, solution: Solution, seconds: float, running: Running) -> Result:
     """Finish a solved run and write its files.
 
     Raises:
@@ -92,8 +93,13 @@ def complete(plan: Plan, network: Network, folder: Folder, ready: Ready, solutio
         guides=[{"path": str(path), "similarity": round(cosine, 4)} for path, cosine in ready.material.source.chosen],
         notes=list(ready.material.notes),
         image=folder.save_image(run.id, finished.picture),
-        trace=folder.save_trace(run.id, solution.trace) if traces else None,
+        trace=folder.save_trace(run.id, solution.trace) if running.traces else None,
+        frames=folder.file("frames", run.id, "") if running.frames_every else None,
     )
+    if running.faces:
+        reference, guides = ready.material.reference, ready.material.source.guides
+        before = reference.photo if ready.edit.paste_back else reference.image
+        made = made._replace(before=folder.save_face(before), shown=tuple(folder.save_face(guide.image) for guide in guides))
     spent = {"prepare": ready.seconds, "run": seconds, "finish": time.perf_counter() - began}
     return made._replace(seconds={name: round(value, 4) for name, value in spent.items()})
 

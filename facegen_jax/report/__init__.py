@@ -1,0 +1,1 @@
+"""Results of sweeps: lines, table, page, figures, videos."""
