@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from facegen_jax import image
+from facegen_jax.report.__main__ import Report
 from facegen_jax.settings import Edit
 from facegen_jax.sweep import Sweep
 
@@ -31,7 +32,7 @@ def test_python_blocks_run(tmp_path, monkeypatch):
     assert names["objective"].names == ("identity", "darker", "total_variation")
 
 
-@pytest.mark.parametrize(("command", "config"), [("facegen_jax", Edit), ("facegen_jax.sweep", Sweep)])
+@pytest.mark.parametrize(("command", "config"), [("facegen_jax", Edit), ("facegen_jax.sweep", Sweep), ("facegen_jax.report", Report)])
 def test_commands_name_real_options(command, config):
     known = {field.name.replace("_", "-") for field in dataclasses.fields(config)}
     lines = re.findall(rf"python -m {re.escape(command)} (.*)", README + SCALING)

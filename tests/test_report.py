@@ -131,10 +131,11 @@ def test_names_that_look_like_markup_stay_text(out):
 )
 def test_files_that_are_not_the_folders_own_are_left_out(out, name):
     image.save(out.parent.parent / "secret.png", np.zeros((8, 8, 3), np.float32))
-    change(out, image=name, before=name, trace=name, frames=name, shown=[name])
+    id = change(out, image=name, before=name, trace=name, frames=name, shown=[name])["id"]
     data = page_of(out).data
-    assert data["images"][0] is data["before"][0] is data["curves"][0] is None
-    assert data["guides"]["distinct"][data["guides"]["places"][0]] == data["frames"]["distinct"][data["frames"]["places"][0]] == []
+    run = data["ids"].index(id)
+    assert data["images"][run] is data["before"][run] is data["curves"][run] is None
+    assert data["guides"]["distinct"][data["guides"]["places"][run]] == data["frames"]["distinct"][data["frames"]["places"][run]] == []
 
 
 def test_damaged_pictures_and_traces_are_left_out(out):
@@ -249,13 +250,13 @@ FACES = ["a", "a", "a", "a", "b", "b", "b", "b"]
     ],
 )
 def test_what_may_stand_side_by_side(varying, expected):
-    found = [Column("reference", "setting", FACES), *(Column(name, "setting", values) for name, values in varying.items())]
+    found = [Column("reference", "setting", [*FACES]), *(Column(name, "setting", values) for name, values in varying.items())]
     assert columns.ways(found, FACES) == expected
 
 
 def test_a_setting_of_very_many_values_is_no_column():
     many = [float(number) for number in range(100)]
-    assert columns.ways([Column("seed", "setting", many)], ["a"] * 100) == {"nothing": []}
+    assert columns.ways([Column("seed", "setting", [*many])], ["a"] * 100) == {"nothing": []}
 
 
 def test_a_running_sweep_can_be_looked_at(out):

@@ -50,7 +50,7 @@ def watched(page: Page, folder: Path) -> list[str]:
     trouble: list[str] = []
     page.on("console", lambda message: trouble.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("dialog", lambda dialog: trouble.append(f"dialog: {dialog.message}") or dialog.dismiss())
     page.on("requestfailed", lambda request: trouble.append(f"failed: {request.url}"))
     page.on("request", lambda request: None if request.url.startswith((folder.as_uri(), "blob:", "data:")) else trouble.append(request.url))
     return trouble

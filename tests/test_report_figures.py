@@ -70,8 +70,8 @@ def test_plots_take_the_runs_that_succeeded(out):
 @pytest.mark.parametrize("kept", [0, 1])
 def test_figures_of_hardly_any_run(out, kept):
     """All failed, or a single one without a trace."""
-    rows = sorted(results.lines(out / "results.jsonl"), key=lambda row: row["status"] == "ok")
-    chosen = [row | {"trace": None} for row in (rows[-1:] if kept else rows[:3])]
+    rows: list[dict] = sorted(results.lines(out / "results.jsonl"), key=lambda row: row["status"] == "ok")
+    chosen: list[dict] = [dict(row, trace=None) for row in (rows[-1:] if kept else rows[:3])]
     (out / "results.jsonl").write_bytes(b"".join(results.line(results.Result(**row)) for row in chosen))
     assert all(place.stat().st_size for place in figures.write_figures(load_study(out)))
 
