@@ -53,7 +53,8 @@ def _run(config: Sweep) -> int:
             return 1
     (end,) = latest
     again = "; --retry-failed does them again" if end.failed else ""
-    line.say(f"{end.done} done, {end.failed} failed{again}: {config.out / 'results.csv'}")
+    page = config.out / "report.html"
+    line.say(f"{end.done} done, {end.failed} failed{again}: {page if config.report and page.exists() else config.out / 'results.csv'}")
     return 1 if end.failed else 0
 
 
