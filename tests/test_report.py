@@ -138,6 +138,21 @@ def test_files_that_are_not_the_folders_own_are_left_out(out, name):
     assert data["guides"]["distinct"][data["guides"]["places"][run]] == data["frames"]["distinct"][data["frames"]["places"][run]] == []
 
 
+@pytest.mark.parametrize(
+    "fields", [{"metrics": []}, {"pair": None}, {"id": 7}, {"name": None}, {"guides": {}}, {"shown": 7}, {"grid": "x"}, {"parts": [1]}], ids=str
+)
+def test_lines_of_other_shapes_are_no_results(out, fields):
+    change(out, **fields)
+    with pytest.raises(ResultsError, match="line 1: not a result"):
+        write_report(out)
+
+
+def test_what_a_stranger_may_have_put_into_the_rest(out):
+    change(out, name="\ud800", error={"a": ["b"]}, metrics={"a": {"b": {"c": 1}}, "d": [1]}, seconds={"run": "long"}, loss={"first": None})
+    (out / "sweep.json").write_text(json.dumps({"versions": [1], "devices": 7, "network": "x", "commit": {"a": 1}, "config": None}))
+    assert len(page_of(out, drawn=True).data["ids"]) == 15
+
+
 def test_damaged_pictures_and_traces_are_left_out(out):
     row = change(out)
     for name in (row["image"], row["trace"]):

@@ -119,6 +119,9 @@ def test_videos_that_cannot_be_made(out, run):
         write_video(out, run["id"])
     with pytest.raises(ResultsError, match="holds no results"):
         write_video(out / "images", run["id"])
+    (out / "results.jsonl").write_bytes(results.line(results.Result(**run)._replace(id="../../elsewhere")))
+    with pytest.raises(ResultsError, match="is no id of a run"):
+        write_video(out, "../")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def render(study: Study, thumbs: set[str], anchors: Anchors | None = None) -> st
         anchors: of the network, where they are known.
     """
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    script = "\n".join((TEMPLATES / f"{name}.js").read_text() for name in SCRIPTS)
+    script = "\n".join((TEMPLATES / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     found = columns.columns(study.rows)
     failures = sum(row["status"] != "ok" for row in study.rows)
     return environment.get_template("page.html").render(
@@ -46,7 +46,7 @@ def render(study: Study, thumbs: set[str], anchors: Anchors | None = None) -> st
         metrics={each.name for each in found if each.role == "metric"},
         anchors=anchors,
         today=datetime.date.today().isoformat(),
-        style=markupsafe.Markup((TEMPLATES / "page.css").read_text()),
+        style=markupsafe.Markup((TEMPLATES / "page.css").read_text("utf-8")),
         script=markupsafe.Markup(script),
         allowed=_source(script),
         data=_json(data(study, found, thumbs, anchors)),

@@ -31,7 +31,7 @@ def write_report(
     study = load_study(folder, most)
     known = load_anchors(*study.network, anchors)
     page = render(study, make_thumbnails(folder, _pictures(study), told), known)
-    write_atomically(folder / "report.html", page.encode())
+    write_atomically(folder / "report.html", page.encode(errors="replace"))
     return [folder / "report.html", *(write_figures(study, known) if drawn else [])]
 
 

@@ -52,6 +52,17 @@ class Result(NamedTuple):
 
 
 _NEEDED = set(Result._fields) - set(Result._field_defaults)
+_KINDS = {str: ("id", "name", "status"), dict: ("pair", "grid", "loss", "parts", "metrics", "seconds"), list: ("guides", "notes")}
+
+
+def _is_result(row: object) -> bool:
+    """Whether a line can be taken for a result; fields that came later may lack."""
+    return (
+        isinstance(row, dict)
+        and set(row) >= _NEEDED
+        and all(isinstance(row[name], kind) for kind, names in _KINDS.items() for name in names)
+        and isinstance(row.get("shown", []), list)
+    )
 
 
 def line(result: Result) -> bytes:
@@ -129,7 +140,7 @@ def lines(path: Path) -> Iterator[dict]:
                 row = json.loads(content)
             except ValueError:
                 row = None
-            if not isinstance(row, dict) or not _NEEDED <= set(row):
+            if not _is_result(row):
                 raise ResultsError(f"{path}, line {number}: not a result; take the line out, its run is then done again")
             yield Result._field_defaults | row
 

@@ -54,7 +54,10 @@ def _found(folder: Path, run: str) -> dict:
     if len(rows) != 1 or not run:
         few = f": {', '.join(sorted(rows)[:4])}" if rows else "; ids are in results.csv and on the page"
         raise ResultsError(f"{folder}: {len(rows) or 'no'} runs have an id that begins with {run!r}{few}")
-    return checked(folder, rows.popitem()[1])
+    id, row = rows.popitem()
+    if not id.isalnum():  # it becomes a file's name
+        raise ResultsError(f"{folder}: {id!r} is no id of a run")
+    return checked(folder, row)
 
 
 def _encoded(pictures: Sequence[Image], kind: str, rate: float) -> bytes:

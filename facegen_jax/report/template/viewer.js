@@ -7,7 +7,7 @@ function openViewer(run) {
   if (!viewer.open) viewer.showModal();
   showTip(null);
   history.replaceState(null, "", `#${data.ids[run]}`);
-  byId("viewer-title").textContent = data.references.distinct[reference(run)];
+  byId("viewer-title").textContent = who(run);
   byId("viewer-settings").replaceChildren(make("span", {}, settings(run)), make("span", {}, data.ids[run]),
     ...(data.images[run] ? [make("a", { href: data.images[run], target: "_blank" }, "full picture")] : []));
   const error = value("error", run);
@@ -34,17 +34,17 @@ function showView(view) {
   byId("viewer-pictures").replaceChildren(...views[now](run));
 }
 
-const name = (run) => data.references.distinct[reference(run)];
+const who = (run) => data.references.distinct[reference(run)];
 const views = {
   side: (run) => [
-    data.before[run] && figure(data.before[run], `Reference ${name(run)}`, "reference"),
+    data.before[run] && figure(data.before[run], `Reference ${who(run)}`, "reference"),
     guides(run).length > 0 && make("div", { class: "guides" }, ...guides(run).map((guide, place) => figure(guide, `Guide ${place + 1}`, guides(run).length > 1 ? `guide ${place + 1}` : "guide"))),
     data.images[run] ? figure(data.images[run], `Result: ${title(run)}`, "result") : make("p", {}, "There is no picture of this run."),
   ].filter(Boolean),
   slider: (run) => {
     const after = picture(data.images[run], `Result: ${title(run)}`, false), cut = make("span", { class: "cut" });
     after.className = "over";
-    const stage = make("div", { class: "stage slides" }, picture(data.before[run], `Reference ${name(run)}`, false), after, cut);
+    const stage = make("div", { class: "stage slides" }, picture(data.before[run], `Reference ${who(run)}`, false), after, cut);
     const bar = make("input", { type: "range", min: 0, max: 100, step: 0.5, value: 50, id: "slider", "aria-label": "Reference on the left, result on the right", oninput: move });
     function move() {
       after.style.clipPath = `inset(0 0 0 ${bar.value}%)`;
