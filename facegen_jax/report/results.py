@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 
 class ResultsError(ValueError):
@@ -55,7 +55,7 @@ _NEEDED = set(Result._fields) - set(Result._field_defaults)
 _KINDS = {str: ("id", "name", "status"), dict: ("pair", "grid", "loss", "parts", "metrics", "seconds"), list: ("guides", "notes")}
 
 
-def _is_result(row: object) -> bool:
+def _is_result(row: object) -> TypeGuard[dict]:
     """Whether a line can be taken for a result; fields that came later may lack."""
     return (
         isinstance(row, dict)
