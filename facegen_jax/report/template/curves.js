@@ -14,7 +14,7 @@ function curvesOf(run) {
   // Terms that begin at zero rise within a step or two: the axis need not follow them down there.
   const lowest = terms.map(([, values]) => values.filter((each) => each !== null).sort((a, b) => a - b)).map((sorted) => sorted[Math.floor(sorted.length / 10)]);
   const y = [Math.min(...lowest.filter((each) => each !== undefined)) / 1.5, Math.max(...all) * 1.2];
-  const { across, up } = frame(svg, { width, height, x: [0, Math.max(1, found.last)], y, names: ["step", "loss, unweighted"], logarithmic: true });
+  const { across, up } = frame(svg, { width, height, x: [0, Math.max(1, found.last)], y, names: ["step", "loss"], logarithmic: true });
   terms.forEach(([name, values], place) => {
     let pen = "M";
     const path = values.map((each, point) => {

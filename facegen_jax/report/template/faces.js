@@ -15,7 +15,7 @@ function showFaces(list, names) {
     ...heads.map(([, [run]]) => make("th", { scope: "col" }, heading(run, names))),
   )));
   watchingFaces?.disconnect();
-  if (!byId("size").dataset.chosen) resize(Math.max(76, Math.min(170, (byId("faces").clientWidth - (rest.length ? 290 : 170)) / heads.length - 14)));
+  if (!byId("size").dataset.chosen) resize(Math.max(76, Math.min(170, (byId("faces").clientWidth - (rest.length ? 270 : 150)) / (heads.length + 0.5) - 10)));
   byId("faces").replaceChildren(table);
   if (!list.length) return;
   const blocks = people.flatMap((members) => blocksOf(members, rest, Math.max(2, Math.floor(CELLS / heads.length))));
