@@ -330,6 +330,15 @@ def test_what_cannot_be_shown_is_refused(out, damage, message):
         write_report(out)
 
 
+def test_a_folder_that_cannot_be_written_to_is_one_line(out):
+    shutil.rmtree(out / "thumbs")
+    (out / "thumbs").write_text("")
+    status, said, errors = run(out)
+    assert (status, said, errors.count("\n")) == (2, "", 1)
+    assert "thumbs" in errors
+    assert "can be written to" in errors
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -44,8 +44,13 @@ def main() -> int:
     try:
         for place in _written(config):
             print(place)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         return fail(PROG, error)
+    except OSError as error:
+        return fail(
+            PROG,
+            ValueError(f"{error.filename or config.folder}: {error.strerror or error}; the report needs a folder that can be written to, with room"),
+        )
     except KeyboardInterrupt:
         print(f"\n{PROG}: stopped; the same command goes on", file=sys.stderr)
         return 1
