@@ -8,6 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 demo: .venv/.demo
 	$(BIN)/python experiments/demo/demo.py --out out/demo
 
+# The tests of the page run where chromium is installed (apt-get install chromium).
 test: .venv/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=facegen_jax,beartype.beartype $(ARGS)
 
