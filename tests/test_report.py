@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegen_jax import image
+from facegen_jax.report import __main__ as command
 from facegen_jax.report import columns, curves, results, thumbnails
 from facegen_jax.report.columns import Column
 from facegen_jax.report.report import write_report
@@ -280,12 +281,28 @@ def test_a_running_sweep_can_be_looked_at(out):
     assert len(page_of(out).data["ids"]) == 15
 
 
-def run(*options: object) -> tuple[int, str, str]:
-    done = subprocess.run([sys.executable, "-m", "facegen_jax.report", *map(str, options)], capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """The command in this process: its exit status, and what it says to whom."""
+
+    def run(*options: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["report", *map(str, options)])
+        try:
+            status = command.main()
+        except SystemExit as stop:
+            status = int(str(stop.code))
+        return status, *capsys.readouterr()
+
+    return run
 
 
-def test_the_command_writes_page_figures_and_table(out):
+def test_the_command_runs_as_a_module(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "facegen_jax.report", tmp_path], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"python -m facegen_jax.report: {tmp_path}: holds no results of a sweep (results.jsonl); give the --out of one\n"
+
+
+def test_the_command_writes_page_figures_and_table(out, run):
     for name in ("report.html", "results.csv"):
         (out / name).unlink()
     status, said, errors = run(out)
@@ -330,7 +347,7 @@ def test_what_cannot_be_shown_is_refused(out, damage, message):
         write_report(out)
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_line(out):
+def test_a_folder_that_cannot_be_written_to_is_one_line(out, run):
     shutil.rmtree(out / "thumbs")
     (out / "thumbs").write_text("")
     status, said, errors = run(out)
@@ -349,7 +366,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(out):
         (["OUT", "--anchors", "none.json"], "none.json: no such file; make one with"),
     ],
 )
-def test_bad_input_is_one_line(out, options, message):
+def test_bad_input_is_one_line(out, run, options, message):
     status, said, errors = run(*(out if option == "OUT" else option for option in options))
     assert status == 2
     assert said == ""
