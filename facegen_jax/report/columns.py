@@ -30,6 +30,12 @@ class Column(NamedTuple):
         )
 
     @property
+    def places(self) -> list[int]:
+        """Of each run, where its value stands among the different ones."""
+        known = {value: place for place, value in enumerate(self.distinct)}
+        return [known[value] for value in self.values]
+
+    @property
     def kind(self) -> Literal["number", "choice", "text"]:
         """How it is filtered."""
         if self.role != "setting" and all(isinstance(value, float | None) for value in self.values):
@@ -115,15 +121,17 @@ def ways(found: list[Column], faces: Sequence[str]) -> dict[str, list[str]]:
     choices += [(column.name.replace("_", " "), [column]) for column in (*grid, *(each for each in free if each.name in ASKED))]
     choices += [("everything", free if len(free) > max(1, len(grid)) else []), ("nothing", [])]
     choices += [(column.name.replace("_", " "), [column]) for column in known if column not in free]
-    return {name: [column.name for column in chosen] for name, chosen in choices if name == "nothing" or 0 < len(set(places(chosen))) <= FEW}
+    return {
+        name: [column.name for column in chosen]
+        for name, chosen in choices
+        if name == "nothing" or (chosen and len(set(places(chosen, len(faces)))) <= FEW)
+    }
 
 
-def places(chosen: Sequence[Column]) -> list[tuple[int, ...]]:
-    """Of each run, where its value of each column stands among the different ones: equal for equal settings, and in their order."""
-    orders = [{value: place for place, value in enumerate(column.distinct)} for column in chosen]
-    return [
-        tuple(order[value] for order, value in zip(orders, values, strict=True)) for values in zip(*(each.values for each in chosen), strict=True)
-    ]
+def places(chosen: Sequence[Column], runs: int) -> list[tuple[int, ...]]:
+    """Of each of so many runs, the places of its values: equal for equal settings, and in their order."""
+    each = [column.places for column in chosen]
+    return [tuple(column[run] for column in each) for run in range(runs)]
 
 
 def heading(chosen: Sequence[Column], run: int) -> str:

@@ -37,19 +37,16 @@ def arranged(study: Study, found: list[Column]) -> tuple[list[str], list[Line]]:
     files = columns.references(study.rows)
     axes = columns.axes(found)
     choices = [[column for column in axes if column.name in names] for names in columns.ways(found, files).values()]
-    across = max(choices, key=lambda chosen: (count := len(set(_places(chosen, files)))) * (count <= WIDEST))
+    across = max(choices, key=lambda chosen: (count := len(set(columns.places(chosen, len(files))))) * (count <= WIDEST))
     down = [column for column in axes if column not in across]
-    heads = {place: columns.heading(across, run) for run, place in sorted(enumerate(_places(across, files)), key=lambda each: each[1])}
+    settings = columns.places(across, len(files))
+    heads = {place: columns.heading(across, run) for run, place in sorted(enumerate(settings), key=lambda each: each[1])}
     lines: dict[tuple, Line] = {}
-    for run, (row, file, asked, place) in enumerate(zip(study.rows, files, _places(down, files), _places(across, files), strict=True)):
+    for run, (row, file, asked, place) in enumerate(zip(study.rows, files, columns.places(down, len(files)), settings, strict=True)):
         name = ", ".join([PurePath(file).stem, *([columns.heading(down, run)] if any(column.values[run] is not None for column in down) else [])])
         line = lines.setdefault((file, asked), Line(name, [row["before"], *[None] * len(heads)]))
         line.pictures[1 + list(heads).index(place)] = row["image"] or ""
     return ["reference", *heads.values()], list(lines.values())
-
-
-def _places(chosen: list[Column], files: list[str]) -> list[tuple[int, ...]]:
-    return columns.places(chosen) if chosen else [()] * len(files)
 
 
 def contact_sheet(study: Study, found: list[Column]) -> "Figure":

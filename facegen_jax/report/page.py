@@ -78,7 +78,7 @@ def data(study: Study, found: list[Column], thumbs: set[str], anchors: Anchors |
     return {
         "columns": [_column(each) for each in found if each.varies or each.role == "metric" or each.name == "status"],
         "axes": [each.name for each in columns.axes(found)],
-        "ways": columns.ways(found, columns.references(rows)),
+        "ways": columns.ways(found, [files[place] for place in places]),
         "ids": [row["id"] for row in rows],
         "images": [_shown(row["image"], thumbs) for row in rows],
         "before": [_shown(row["before"], thumbs) for row in rows],
@@ -101,12 +101,11 @@ def _shared(values: Iterable[Shared]) -> tuple[list[int], list[Shared]]:
 
 
 def _column(column: Column) -> Mapping[str, object]:
-    described = {"name": column.name, "role": column.role, "kind": column.kind}
+    described = {"name": column.name, "kind": column.kind}
     if column.kind == "number":
         return described | {"values": [None if value is None else float(f"{value:.5g}") for value in column.values]}
-    known = {value: place for place, value in enumerate(column.distinct)}
-    short = [columns.short(column.name, value) for value in known]
-    return described | {"distinct": list(known), "short": short, "places": [known[value] for value in column.values]}
+    short = [columns.short(column.name, value) for value in column.distinct]
+    return described | {"distinct": column.distinct, "short": short, "places": column.places}
 
 
 def _shown(name: str | None, thumbs: set[str]) -> str | None:

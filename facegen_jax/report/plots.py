@@ -32,7 +32,7 @@ def settings(study: Study, found: list[Column]) -> dict[str, list[int]]:
     names = next(iter(columns.ways(found, columns.references(study.rows)).values()))
     chosen = [column for column in found if column.name in names]
     good = [run for run, row in enumerate(study.rows) if row["status"] == "ok"]
-    places = columns.places(chosen) if chosen else [()] * len(study.rows)
+    places = columns.places(chosen, len(study.rows))
     groups: dict[str, list[int]] = {}
     for run in sorted(good, key=lambda run: places[run]):
         groups.setdefault(literal(columns.heading(chosen, run)), []).append(run)

@@ -4,7 +4,7 @@ const CELLS = 90;  // of a page of the table
 
 function showFaces(list, names) {
   const rest = data.axes.filter((name) => !names.includes(name));
-  const heads = [...grouped(list, (run) => key(run, names))].sort(([a], [b]) => (a < b ? -1 : 1));
+  const heads = settled(list, names);
   const people = [...grouped(list, reference).values()];
   if (typeof value(order.name, 0) === "number" || columns.get(order.name)?.kind === "number") {
     const middle = new Map(people.map((members) => [members, median(members.map((run) => value(order.name, run)))]));
@@ -24,12 +24,12 @@ function showFaces(list, names) {
 
 // What is asked of a reference, as rows of runs; very many rows in several blocks, for only what is looked at is built.
 function blocksOf(members, rest, most) {
-  const rows = [...grouped(members, (run) => key(run, rest))].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  const rows = settled(members, rest).map(([, row]) => row);
   return Array.from({ length: Math.ceil(rows.length / most) }, (_, place) => rows.slice(place * most, (place + 1) * most));
 }
 
 function blockOf(rows, names, rest, heads) {
-  const name = data.references.distinct[reference(rows[0][0])], before = rows.flat().map((run) => data.before[run]).find(Boolean);
+  const name = who(rows[0][0]), before = rows.flat().map((run) => data.before[run]).find(Boolean);
   return make("tbody", {}, ...rows.map((row, place) => {
     const cells = grouped(row, (run) => key(run, names)), seen = guides(row.find((run) => guides(run).length) ?? row[0]);
     return make("tr", {},

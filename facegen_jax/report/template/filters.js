@@ -47,7 +47,7 @@ function choices(column, changed) {
 
 function bounds(column, changed) {
   const filter = {}, known = column.values.filter((each) => each !== null);
-  const [low, high] = known.reduce(([least, most], each) => [Math.min(least, each), Math.max(most, each)], [Infinity, -Infinity]);
+  const [low, high] = extent(known);
   filters.set(column.name, filter);
   return [["low", "from", low], ["high", "to", high]].map(([side, word, shown]) => make("label", { class: "bound" }, word, make("input", {
     type: "number", step: "any", placeholder: number(shown), "aria-label": `${label(column.name)} ${word}`,

@@ -44,7 +44,7 @@ function showFailures(list) {
   byId("failure-list").replaceChildren(make("table", {},
     make("thead", {}, make("tr", {}, ...["reference", "setting", "reason"].map((text) => make("th", { scope: "col" }, text)))),
     make("tbody", {}, ...bad.map((run) => make("tr", {},
-      make("th", { scope: "row" }, make("button", { type: "button", onclick: () => openViewer(run) }, data.references.distinct[reference(run)])),
+      make("th", { scope: "row" }, make("button", { type: "button", onclick: () => openViewer(run) }, who(run))),
       make("td", {}, settings(run)), make("td", { class: "error" }, value("error", run) ?? "its picture is missing"),
     )))));
 }

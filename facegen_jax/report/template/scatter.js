@@ -3,7 +3,7 @@ const points = new Map();
 const plotted = { list: [], names: [] };
 
 function range(values, room = 0.06) {
-  const [low, high] = values.reduce(([least, most], each) => [Math.min(least, each), Math.max(most, each)], [Infinity, -Infinity]);
+  const [low, high] = extent(values);
   const spare = (high - low || Math.abs(high) || 1) * room;
   return [low - spare, high + spare];
 }
@@ -43,7 +43,7 @@ function showAnchors(svg, { across, left, right, top, bottom }, anchors) {
 
 function showPoints(svg, { across, up }, shown, x, y, names) {
   const by = byId("scatter-colour").value === "" ? names : byId("scatter-colour").value === "-" ? [] : [byId("scatter-colour").value];
-  const groups = [...grouped(shown, (run) => key(run, by))].sort(([a], [b]) => (a < b ? -1 : 1));
+  const groups = settled(shown, by);
   const few = groups.length <= COLOURS.length;
   const medians = [];
   groups.forEach(([, members], place) => {

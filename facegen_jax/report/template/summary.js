@@ -1,6 +1,6 @@
 // Medians by setting: which keeps the person and shows the attribute.
 function showSummary(list, names) {
-  const found = [...grouped(list, (run) => key(run, names))].sort(([a], [b]) => (a < b ? -1 : 1));
+  const found = settled(list, names);
   const rows = found.map(([, members]) => {
     const good = members.filter((run) => !failed(run));
     return [members[0], members.length, members.length - good.length, ...MEASURES.map((name) => median(good.map((run) => value(name, run))))];

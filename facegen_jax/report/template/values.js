@@ -26,13 +26,14 @@ function number(value) {
 
 const label = (name) => name.replaceAll("_", " ");
 const reference = (run) => data.references.places[run];
+const who = (run) => data.references.distinct[reference(run)];
 const guides = (run) => data.guides.distinct[data.guides.places[run]];
 const frames = (run) => data.frames.distinct[data.frames.places[run]].map((step) => [step, `${data.frames.folders[run]}/${String(step).padStart(6, "0")}.png`]);
 const failed = (run) => value("status", run) !== "ok";
 const thumbnail = (picture) => `thumbs/${picture.replace(/\.[^.]*$/, ".webp")}`;
 const plain = (name, run) => (["attribute", "guides"].includes(name) ? written(name, run) : `${label(name)} ${written(name, run)}`);
 const settings = (run, names = data.axes) => names.filter((name) => value(name, run) !== null).map((name) => plain(name, run)).join(" · ");
-const title = (run) => [data.references.distinct[reference(run)], settings(run)].filter(Boolean).join(", ");
+const title = (run) => [who(run), settings(run)].filter(Boolean).join(", ");
 
 function median(values) {
   const sorted = values.filter((each) => typeof each === "number").sort((a, b) => a - b);
@@ -56,6 +57,10 @@ function key(run, names) {
   return names.map((name) => String(columns.get(name).places[run]).padStart(5, "0")).join(" ");
 }
 
+// Groups of runs of equal settings, in the order of those.
+const settled = (list, names) => [...grouped(list, (run) => key(run, names))].sort(([a], [b]) => (a < b ? -1 : 1));
+
+const extent = (values) => values.reduce(([least, most], each) => [Math.min(least, each), Math.max(most, each)], [Infinity, -Infinity]);
 const heading = (run, names) => settings(run, names) || (names.length ? "none" : "all");
 
 const metrics = data.columns.filter((column) => column.kind === "number").map((column) => column.name);

@@ -34,7 +34,6 @@ function showView(view) {
   byId("viewer-pictures").replaceChildren(...views[now](run));
 }
 
-const who = (run) => data.references.distinct[reference(run)];
 const views = {
   side: (run) => [
     data.before[run] && figure(data.before[run], `Reference ${who(run)}`, "reference"),
