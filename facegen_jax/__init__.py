@@ -1,14 +1,25 @@
 """Edit faces by gradient descent on pixels through VGG-Face features (Li, Zuo & Zhang, arXiv:1608.06434), in JAX."""
 
-from .batch import run_batch
-from .checkpoint import load_network, load_params
-from .direction import load_direction
-from .image import load as load_image
-from .image import save as save_image
-from .objective import Attribute, AttributePixels, AttributeTexture, Chroma, DescriptorIdentity, Identity, Objective, Targets, Term, TotalVariation
-from .problem import Problem, from_direction, from_guides, from_maps, stack
-from .solver import Solution, Solver
-from .vgg_face import classify, descriptor, extract
+from .descent.batch import run_batch
+from .descent.objective import (
+    Attribute,
+    AttributePixels,
+    AttributeTexture,
+    Chroma,
+    DescriptorIdentity,
+    Identity,
+    Objective,
+    Targets,
+    Term,
+    TotalVariation,
+)
+from .descent.problem import Problem, from_direction, from_guides, from_maps, stack
+from .descent.solver import Solution, Solver
+from .faces.image import load as load_image
+from .faces.image import save as save_image
+from .network.checkpoint import load_network, load_params
+from .network.direction import load_direction
+from .network.vgg_face import classify, descriptor, extract
 
 __version__ = "0.1.0"
 

@@ -12,7 +12,7 @@ import tyro
 from jaxtyping import Float
 from tqdm import tqdm
 
-from .solver import Progress
+from .descent.solver import Progress
 
 Config = TypeVar("Config")
 
@@ -25,14 +25,28 @@ def parse(kind: type[Config], prog: str) -> Config:
             return tyro.cli(kind, prog=prog)
     except SystemExit as stop:
         if stop.code:
-            print(f"{prog}: {_one_line(captured.getvalue())} (--help shows all options)", file=sys.stderr)
+            print(
+                f"{prog}: {_one_line(captured.getvalue())} (--help shows all options)",
+                file=sys.stderr,
+            )
         raise
 
 
 def _one_line(box: str) -> str:
     """The sentence in tyro's framed error, without frame and help text."""
-    lines = [line.strip("│╭╮╰╯─ ") for line in box.splitlines()[1:]]  # the first line is the frame's title
-    lines = lines[: next((number for number, line in enumerate(lines) if line.startswith(("For full helptext", "Argument helptext"))), len(lines))]
+    lines = [
+        line.strip("│╭╮╰╯─ ") for line in box.splitlines()[1:]
+    ]  # the first line is the frame's title
+    lines = lines[
+        : next(
+            (
+                number
+                for number, line in enumerate(lines)
+                if line.startswith(("For full helptext", "Argument helptext"))
+            ),
+            len(lines),
+        )
+    ]
     return " ".join(line for line in lines if line)
 
 
@@ -45,7 +59,12 @@ def fail(prog: str, error: Exception) -> int:
 @contextlib.contextmanager
 def counting_bar(what: str = "faces described") -> Iterator[Callable[[int, int], None]]:
     """A bar for things that are counted, on terminals only and where it takes more than a second."""
-    with tqdm(disable=None, bar_format=f"{{bar:30}} {{n_fmt}}/{{total_fmt}} {what}, {{remaining}} left", leave=False, delay=1) as bar:
+    with tqdm(
+        disable=None,
+        bar_format=f"{{bar:30}} {{n_fmt}}/{{total_fmt}} {what}, {{remaining}} left",
+        leave=False,
+        delay=1,
+    ) as bar:
 
         def looking(done: int, total: int) -> None:
             bar.total = total
@@ -63,11 +82,17 @@ def progress_bar(steps: int) -> Iterator[Progress]:
         nonlocal stop
         stop = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("\nstopping; the best picture so far is kept (once more: stop at once)", file=sys.stderr)
+        print(
+            "\nstopping; the best picture so far is kept (once more: stop at once)", file=sys.stderr
+        )
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
-        with tqdm(total=steps, disable=None, bar_format="{bar:30} {n_fmt}/{total_fmt} steps, {remaining} left{postfix}") as bar:
+        with tqdm(
+            total=steps,
+            disable=None,
+            bar_format="{bar:30} {n_fmt}/{total_fmt} steps, {remaining} left{postfix}",
+        ) as bar:
 
             def progress(done: int, totals: Float[np.ndarray, " batch"]) -> bool:
                 bar.set_postfix_str(f"loss {totals[0]:.4g}")

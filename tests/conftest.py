@@ -11,7 +11,8 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
-from facegen_jax import checkpoint, image, vgg_face  # noqa: E402  (after the settings)
+from facegen_jax.faces import image  # noqa: E402  (after the settings)
+from facegen_jax.network import checkpoint, vgg_face  # noqa: E402
 from facegen_jax.sweep import Sweep, run_sweep  # noqa: E402
 
 FACES = Path(os.environ.get("FACEGEN_FACES", Path(__file__).parents[2] / "shared" / "faces"))
@@ -25,7 +26,9 @@ def pytest_collection_modifyitems(items):
         pytest.exit(f"CI must not skip the tests on real faces, but {FACES} is missing", 1)
     for item in items:
         if item.get_closest_marker("faces"):
-            item.add_marker(pytest.mark.skip(reason=f"needs the labelled photos at {FACES} (or FACEGEN_FACES)"))
+            item.add_marker(
+                pytest.mark.skip(reason=f"needs the labelled photos at {FACES} (or FACEGEN_FACES)")
+            )
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +45,9 @@ def rng():
 @pytest.fixture
 def picture(rng):
     """A smooth 32x32 picture away from 0 and 1."""
-    waves = np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3)) * np.cos(np.linspace(0, 4, 32)[None, :, None])
+    waves = np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3)) * np.cos(
+        np.linspace(0, 4, 32)[None, :, None]
+    )
     return (0.5 + 0.3 * waves).astype(np.float32)
 
 
@@ -59,12 +64,18 @@ def folder(tmp_path, params):
 
 
 def fill(place: Path, params) -> None:
-    checkpoint.save_network(place / "tiny.safetensors", params, {"network": "tiny", "image_size": "32"})
+    checkpoint.save_network(
+        place / "tiny.safetensors", params, {"network": "tiny", "image_size": "32"}
+    )
     rng = np.random.default_rng(0)
     for number in range(6):
-        waves = np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3)) * np.cos(np.linspace(0, 4, 32)[None, :, None])
+        waves = np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3)) * np.cos(
+            np.linspace(0, 4, 32)[None, :, None]
+        )
         image.save(place / f"{number}.png", (0.5 + 0.3 * waves).astype(np.float32))
-    (place / "pairs.csv").write_text("reference,guides,name\n0.png,1.png,first\n1.png,2.png;3.png,\n2.png,4.png,\n3.png,4.png;5.png,\n")
+    (place / "pairs.csv").write_text(
+        "reference,guides,name\n0.png,1.png,first\n1.png,2.png;3.png,\n2.png,4.png,\n3.png,4.png;5.png,\n"
+    )
 
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\"'$"
@@ -85,8 +96,27 @@ def swept(tmp_path_factory, params) -> Path:
     ]
     with (place / "pairs.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["reference", "guides", "name"], *rows])
-    options = {"params": str(place / "tiny.safetensors"), "align": "none", "steps": 20, "frames_every": 7}
-    assert len(list(run_sweep(Sweep(place / "pairs.csv", place / "out", ("weights.attribute=0.1,1,10",), **options)))) == 15
+    options = {
+        "params": str(place / "tiny.safetensors"),
+        "align": "none",
+        "steps": 20,
+        "frames_every": 7,
+    }
+    assert (
+        len(
+            list(
+                run_sweep(
+                    Sweep(
+                        place / "pairs.csv",
+                        place / "out",
+                        ("weights.attribute=0.1,1,10",),
+                        **options,
+                    )
+                )
+            )
+        )
+        == 15
+    )
     return place / "out"
 
 

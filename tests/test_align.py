@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facegen_jax import align, detector, image
+from facegen_jax.faces import align, detector, image
 
 POINTS = align.TEMPLATE * 90 + [13.0, 40.0]
 
@@ -13,7 +13,9 @@ POINTS = align.TEMPLATE * 90 + [13.0, 40.0]
 def test_similarity_recovers_what_made_the_points(angle, scale):
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     made = np.column_stack([turn, [5.0, -7.0]])
-    np.testing.assert_allclose(align.similarity(POINTS, POINTS @ turn.T + [5.0, -7.0]), made, atol=1e-9)
+    np.testing.assert_allclose(
+        align.similarity(POINTS, POINTS @ turn.T + [5.0, -7.0]), made, atol=1e-9
+    )
 
 
 def test_similarity_does_not_mirror_or_shear(rng):
@@ -33,7 +35,9 @@ def test_landmarks_land_on_the_template(margin):
     rows, columns = np.indices((112, 112))
     weights = aligned[..., 0] / aligned[..., 0].sum()
     expected = (align.TEMPLATE[4] + margin) / (1 + 2 * margin) * 112 - 0.5
-    np.testing.assert_allclose([(weights * columns).sum(), (weights * rows).sum()], expected, atol=1)
+    np.testing.assert_allclose(
+        [(weights * columns).sum(), (weights * rows).sum()], expected, atol=1
+    )
 
 
 @pytest.mark.faces
@@ -64,7 +68,9 @@ def test_without_the_extra_the_error_names_it(monkeypatch, picture):
         detector.detect(picture)
 
 
-@pytest.mark.parametrize("landmarks", [None, POINTS, (POINTS - 60) @ np.array([[0.9, -0.4], [0.4, 0.9]]) + 60])
+@pytest.mark.parametrize(
+    "landmarks", [None, POINTS, (POINTS - 60) @ np.array([[0.9, -0.4], [0.4, 0.9]]) + 60]
+)
 def test_an_edit_is_pasted_back_where_the_face_is(landmarks, rng):
     """A spot added at the nose base of the template appears at the nose of the photo; far from the face nothing changes at all."""
     photo = np.clip(0.5 + 0.1 * rng.normal(size=(150, 170, 3)), 0, 1).astype(np.float32)
@@ -77,7 +83,9 @@ def test_an_edit_is_pasted_back_where_the_face_is(landmarks, rng):
     change = align.paste_back(photo, place, before, after) - photo
     weights = np.abs(change).sum(-1)
     rows, columns = np.indices(weights.shape)
-    found = np.array([(weights * columns).sum(), (weights * rows).sum(), weights.sum()]) / weights.sum()
+    found = (
+        np.array([(weights * columns).sum(), (weights * rows).sum(), weights.sum()]) / weights.sum()
+    )
     np.testing.assert_allclose(place @ found, [31.5, 42.5], atol=0.7)
     assert change.max() == pytest.approx(0.2, abs=0.05)
     square = place @ np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)])
@@ -104,7 +112,10 @@ def photo(tmp_path, rng):
 
 def test_no_face_is_an_error_that_names_the_ways_out(photo):
     pytest.importorskip("dlib", reason="needs the extra `align`")
-    with pytest.raises(align.AlignError, match=r"photo.png: no face was found; give --landmarks or --box by hand, or --align none"):
+    with pytest.raises(
+        align.AlignError,
+        match=r"photo.png: no face was found; give --landmarks or --box by hand, or --align none",
+    ):
         align.load_face(photo, 64, "auto")
     assert align.load_face(photo, 64, "auto", centre=True).landmarks is None
     by_hand = align.load_face(photo, 64, "auto", align.Pick(landmarks=POINTS))
@@ -119,7 +130,9 @@ def test_two_faces_can_be_told_apart(faces, tmp_path):
     large = image.resize(one, (400, 400))
     both = np.concatenate([np.pad(one, ((0, 150), (0, 0), (0, 0))), large], 1)
     image.save(tmp_path / "both.png", both)
-    first, second = (align.load_face(tmp_path / "both.png", 64, "auto", align.Pick(number)) for number in (1, 2))
+    first, second = (
+        align.load_face(tmp_path / "both.png", 64, "auto", align.Pick(number)) for number in (1, 2)
+    )
     assert first.landmarks is not None
     assert second.landmarks is not None
     assert first.landmarks[:, 0].min() > 250 > second.landmarks[:, 0].max()
@@ -128,7 +141,9 @@ def test_two_faces_can_be_told_apart(faces, tmp_path):
         align.load_face(tmp_path / "both.png", 64, "auto", align.Pick(3))
     left, top = second.landmarks.min(0) - 30
     right, bottom = second.landmarks.max(0) + 30
-    boxed = align.load_face(tmp_path / "both.png", 64, "auto", align.Pick(box=(left, top, right, bottom)))
+    boxed = align.load_face(
+        tmp_path / "both.png", 64, "auto", align.Pick(box=(left, top, right, bottom))
+    )
     assert boxed.landmarks is not None
     np.testing.assert_allclose(boxed.landmarks, second.landmarks, atol=6)
 
@@ -149,9 +164,16 @@ def test_an_affine_map_brings_one_geometry_to_another(tmp_path, photo, rng):
 
 @pytest.mark.parametrize(
     "points",
-    [np.full((5, 2), 7.0), POINTS[[2, 3, 0, 1, 4]], POINTS[[4, 0, 1, 2, 3]], POINTS[[1, 0, 3, 2, 4]]],
+    [
+        np.full((5, 2), 7.0),
+        POINTS[[2, 3, 0, 1, 4]],
+        POINTS[[4, 0, 1, 2, 3]],
+        POINTS[[1, 0, 3, 2, 4]],
+    ],
     ids=["one point", "eyes swapped", "nose first", "corners swapped"],
 )
 def test_landmarks_by_hand_must_be_a_face(photo, points):
-    with pytest.raises(align.AlignError, match=r"photo\.png: --landmarks gives no face; expected are"):
+    with pytest.raises(
+        align.AlignError, match=r"photo\.png: --landmarks gives no face; expected are"
+    ):
         align.load_face(photo, 64, "auto", align.Pick(landmarks=points))

@@ -10,7 +10,11 @@ import facegen_jax
 
 PACKAGE = Path(facegen_jax.__file__).parent
 ROOT = PACKAGE.parent
-ORDER = [line.split("`")[1].removesuffix(".py") for line in (ROOT / "docs/architecture.md").read_text().splitlines() if line.startswith("| `")]
+ORDER = [
+    line.split("`")[1].removesuffix(".py")
+    for line in (ROOT / "docs/architecture.md").read_text().splitlines()
+    if line.startswith("| `")
+]
 
 
 def name_of(path: Path) -> str:
@@ -29,7 +33,9 @@ def imported(path: Path) -> set[str]:
 
 
 def test_every_file_is_in_the_table():
-    assert {name_of(path) for path in PACKAGE.rglob("*.py") if path.stem != "__init__"} == set(ORDER)
+    assert {name_of(path) for path in PACKAGE.rglob("*.py") if path.stem != "__init__"} == set(
+        ORDER
+    )
 
 
 @pytest.mark.parametrize("name", ORDER)

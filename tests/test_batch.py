@@ -7,10 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from facegen_jax import batch, objective, problem, solver
-from facegen_jax.batch import run_batch
+from facegen_jax.descent import batch, objective, problem, solver
+from facegen_jax.descent.batch import run_batch
 
-OBJECTIVE = 0.5 * objective.Identity(("conv3_1",)) + 1.0 * objective.Attribute(("conv1_2", "conv2_1")) + 1.0 * objective.TotalVariation()
+OBJECTIVE = (
+    0.5 * objective.Identity(("conv3_1",))
+    + 1.0 * objective.Attribute(("conv1_2", "conv2_1"))
+    + 1.0 * objective.TotalVariation()
+)
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +22,15 @@ def problems(params):
     """Four times eight different ones, the sixth of which is not finite."""
     rng = np.random.default_rng(1)
     waves = [
-        np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3)) * np.cos(np.linspace(0, 4, 32)[None, :, None] + n) for n in range(33)
+        np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3))
+        * np.cos(np.linspace(0, 4, 32)[None, :, None] + n)
+        for n in range(33)
     ]
     pictures = [(0.5 + 0.3 * wave).astype(np.float32) for wave in waves]
-    made = [problem.from_guides(params, OBJECTIVE, one, [other]) for one, other in itertools.pairwise(pictures)]
+    made = [
+        problem.from_guides(params, OBJECTIVE, one, [other])
+        for one, other in itertools.pairwise(pictures)
+    ]
     broken = made[5].targets.attribute
     broken["conv1_2"] = jnp.asarray(broken["conv1_2"]).at[0, 0, 0].set(jnp.nan)
     return 4 * made
@@ -37,9 +46,22 @@ def alone(request, params, problems):
 @pytest.mark.parametrize("way", ["in a batch of 32", "in reverse", "padded", "in small batches"])
 def test_the_picture_of_a_problem_is_its_own(params, problems, alone, way):
     one, expected = alone
-    numbers = {"in reverse": list(range(32))[::-1], "padded": [0, 5, 6, 17, 31]}.get(way, list(range(32)))
+    numbers = {"in reverse": list(range(32))[::-1], "padded": [0, 5, 6, 17, 31]}.get(
+        way, list(range(32))
+    )
     size = {"padded": 32, "in small batches": 3}.get(way, 32)
-    found = dict(zip(numbers, run_batch(one, params, problem.stack([problems[number] for number in numbers]), batch_size=size), strict=True))
+    found = dict(
+        zip(
+            numbers,
+            run_batch(
+                one,
+                params,
+                problem.stack([problems[number] for number in numbers]),
+                batch_size=size,
+            ),
+            strict=True,
+        )
+    )
     if way == "padded":
         padded, count = batch.padded(problem.stack([problems[number] for number in numbers]), size)
         found = dict(zip(numbers, one.run_stacked(params, padded, count), strict=True))
@@ -61,14 +83,20 @@ def test_padding_takes_no_steps(params, problems):
 
 
 def test_memory_grows_with_the_batch_and_the_largest_fits(params, problems, monkeypatch):
-    one, first = solver.Solver(OBJECTIVE, 10), solver.Solver(OBJECTIVE).numbered(problem.stack(problems[:1]))
+    one, first = (
+        solver.Solver(OBJECTIVE, 10),
+        solver.Solver(OBJECTIVE).numbered(problem.stack(problems[:1])),
+    )
     first = jax.tree.map(lambda leaf: leaf[0], first)
     sizes = {size: batch.memory(one, params, first, size) for size in (1, 4, 16)}
     assert sizes[1] < sizes[4] < sizes[16]
     monkeypatch.setattr(batch, "available", lambda: int(sizes[4] / batch.SHARE) + 1000)
     largest = batch.largest(one, params, first, 100)
     assert 3 <= largest <= 5
-    assert batch.memory(one, params, first, largest) <= batch.SHARE * batch.available() + sizes[4] - sizes[1]
+    assert (
+        batch.memory(one, params, first, largest)
+        <= batch.SHARE * batch.available() + sizes[4] - sizes[1]
+    )
     assert batch.largest(one, params, first, 2) == 2
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facegen_jax.canvas import Fourier, Pixels, clip
+from facegen_jax.descent.canvas import Fourier, Pixels, clip
 
 CANVASES = [Pixels(), Pixels(chroma=1.0), Fourier(), Fourier(decay=0.5, chroma=0.1)]
 
@@ -27,9 +27,14 @@ def test_clip_keeps_the_box(canvas, picture):
 
 def test_chroma_slows_colour_not_luma():
     """A step of one in every parameter moves grey fully and colour by the factor."""
-    full, slow = (np.asarray(Pixels(chroma).image(np.array([[[0.0, 1.0, 0.0]]], np.float32))) for chroma in (1.0, 0.25))
+    full, slow = (
+        np.asarray(Pixels(chroma).image(np.array([[[0.0, 1.0, 0.0]]], np.float32)))
+        for chroma in (1.0, 0.25)
+    )
     np.testing.assert_allclose(slow, 0.25 * full, rtol=1e-5)
-    np.testing.assert_allclose(Pixels(0.25).image(np.array([[[0.5, 0.0, 0.0]]], np.float32)), 0.5, rtol=1e-5)
+    np.testing.assert_allclose(
+        Pixels(0.25).image(np.array([[[0.5, 0.0, 0.0]]], np.float32)), 0.5, rtol=1e-5
+    )
 
 
 def test_fourier_refuses_odd_widths():

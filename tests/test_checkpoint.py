@@ -7,20 +7,29 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from facegen_jax import checkpoint
-from facegen_jax.vgg_face import CONVOLUTIONS
+from facegen_jax.network import checkpoint
+from facegen_jax.network.vgg_face import CONVOLUTIONS
 
 
 @pytest.fixture
 def saved(tmp_path, params):
     path = tmp_path / "tiny.safetensors"
-    checkpoint.save_network(path, params, {"network": "tiny", "image_size": "32", "attributes": json.dumps(["a", "b", "c"])})
+    checkpoint.save_network(
+        path,
+        params,
+        {"network": "tiny", "image_size": "32", "attributes": json.dumps(["a", "b", "c"])},
+    )
     return path
 
 
 def test_round_trip(saved, params):
     network = checkpoint.load_network(saved)
-    assert (network.name, network.size, network.attributes, len(network.sha256)) == ("tiny", 32, ("a", "b", "c"), 64)
+    assert (network.name, network.size, network.attributes, len(network.sha256)) == (
+        "tiny",
+        32,
+        ("a", "b", "c"),
+        64,
+    )
     assert set(network.params) == set(params)
     for layer, leaves in params.items():
         for leaf, value in leaves.items():
@@ -28,15 +37,23 @@ def test_round_trip(saved, params):
 
 
 def test_convolutions_alone_are_a_network(tmp_path, params):
-    checkpoint.save_network(tmp_path / "a.safetensors", {name: params[name] for name in CONVOLUTIONS}, {})
+    checkpoint.save_network(
+        tmp_path / "a.safetensors", {name: params[name] for name in CONVOLUTIONS}, {}
+    )
     assert set(checkpoint.load_params(tmp_path / "a.safetensors")) == set(CONVOLUTIONS)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
 def test_other_precisions_are_read_as_float32(tmp_path, params, dtype):
-    tensors = {f"{layer}/{leaf}": np.asarray(value, dtype) for layer, leaves in params.items() for leaf, value in leaves.items()}
+    tensors = {
+        f"{layer}/{leaf}": np.asarray(value, dtype)
+        for layer, leaves in params.items()
+        for leaf, value in leaves.items()
+    }
     (tmp_path / "a.safetensors").write_bytes(safetensors.numpy.save(tensors))
-    assert checkpoint.load_params(tmp_path / "a.safetensors")["conv1_1"]["kernel"].dtype == jnp.float32
+    assert (
+        checkpoint.load_params(tmp_path / "a.safetensors")["conv1_1"]["kernel"].dtype == jnp.float32
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,10 +61,22 @@ def test_other_precisions_are_read_as_float32(tmp_path, params, dtype):
     [
         (lambda p: p.pop("conv3_2"), "lacks conv3_2"),
         (lambda p: p["conv2_1"].pop("bias"), "lacks conv2_1"),
-        (lambda p: p["conv2_2"].update(kernel=jnp.zeros((3, 3, 6, 7))), r"conv2_2/kernel has shape \(3, 3, 6, 7\), expected \(3, 3, 6, 6\)"),
-        (lambda p: p["conv1_1"].update(kernel=jnp.zeros((3, 3, 4, 4))), r"conv1_1/kernel has shape \(3, 3, 4, 4\), expected \(3, 3, 3, 4\)"),
-        (lambda p: p["fc7"].update(kernel=jnp.zeros((11, 10))), r"fc7/kernel has shape \(11, 10\), expected \(12, 10\)"),
-        (lambda p: p["conv4_1"].update(bias=jnp.full(8, jnp.nan)), "conv4_1/bias holds numbers that are not finite"),
+        (
+            lambda p: p["conv2_2"].update(kernel=jnp.zeros((3, 3, 6, 7))),
+            r"conv2_2/kernel has shape \(3, 3, 6, 7\), expected \(3, 3, 6, 6\)",
+        ),
+        (
+            lambda p: p["conv1_1"].update(kernel=jnp.zeros((3, 3, 4, 4))),
+            r"conv1_1/kernel has shape \(3, 3, 4, 4\), expected \(3, 3, 3, 4\)",
+        ),
+        (
+            lambda p: p["fc7"].update(kernel=jnp.zeros((11, 10))),
+            r"fc7/kernel has shape \(11, 10\), expected \(12, 10\)",
+        ),
+        (
+            lambda p: p["conv4_1"].update(bias=jnp.full(8, jnp.nan)),
+            "conv4_1/bias holds numbers that are not finite",
+        ),
         (lambda p: p.update(extra={"kernel": jnp.zeros(3)}), "unknown layer 'extra'"),
         (lambda p: p["conv1_1"].update(gain=jnp.zeros(3)), "needs kernel and bias"),
     ],
@@ -60,12 +89,17 @@ def test_wrong_tensors_are_named(tmp_path, params, damage, message):
         checkpoint.load_network(tmp_path / "a.safetensors")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\x00", b"not a network at all, only text", b"\xff" * 100])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"\x00", b"not a network at all, only text", b"\xff" * 100]
+)
 def test_unreadable_files_give_one_line(tmp_path, content):
     path = tmp_path / "a.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(checkpoint.CheckpointError, match="no such network file" if content is None else "not a readable safetensors") as caught:
+    with pytest.raises(
+        checkpoint.CheckpointError,
+        match="no such network file" if content is None else "not a readable safetensors",
+    ) as caught:
         checkpoint.load_network(path)
     assert "\n" not in str(caught.value)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from facegen_jax import colour
+from facegen_jax.faces import colour
 
 CAST = np.array([0.12, -0.08, (0.08 * 0.587 - 0.12 * 0.299) / 0.114], np.float32)
 """A change of colour without one of luma."""
@@ -55,7 +55,9 @@ def colour_differences(image):
 def statistics(image, weights):
     """Mean and standard deviation of each channel."""
     mean = np.average(image.reshape(-1, 3), 0, weights.ravel())
-    return np.array([mean, np.sqrt(np.average((image.reshape(-1, 3) - mean) ** 2, 0, weights.ravel()))])
+    return np.array(
+        [mean, np.sqrt(np.average((image.reshape(-1, 3) - mean) ** 2, 0, weights.ravel()))]
+    )
 
 
 def test_a_picture_keeps_its_luma_and_takes_the_colour_differences(reference, other):
@@ -69,14 +71,18 @@ def test_a_picture_keeps_its_luma_and_takes_the_colour_differences(reference, ot
 
 def test_a_picture_that_is_the_reference_keeps_its_colours(way, reference, soft):
     np.testing.assert_allclose(colour.matched(way, reference, reference), reference, atol=1e-5)
-    np.testing.assert_allclose(colour.matched(way, reference, reference, soft), reference, atol=1e-5)
+    np.testing.assert_allclose(
+        colour.matched(way, reference, reference, soft), reference, atol=1e-5
+    )
     np.testing.assert_allclose(colour.keep_colour(reference, reference), reference, atol=1e-5)
 
 
 def test_statistics_become_those_of_the_reference(reference, other):
     everywhere = np.ones((24, 32))
     found = colour.match_statistics(other, reference)
-    np.testing.assert_allclose(statistics(found, everywhere), statistics(reference, everywhere), atol=1e-4)
+    np.testing.assert_allclose(
+        statistics(found, everywhere), statistics(reference, everywhere), atol=1e-4
+    )
     assert np.abs(statistics(other, everywhere) - statistics(reference, everywhere)).max() > 0.05
 
 
@@ -95,10 +101,15 @@ def test_one_change_is_made_everywhere_whatever_the_mask(reference, other, left)
     found = colour.match_statistics(other, reference, left)
     for channel in range(3):
         slope, start = np.polyfit(other[:, :16, channel].ravel(), found[:, :16, channel].ravel(), 1)
-        np.testing.assert_allclose(found[:, 16:, channel], np.clip(slope * other[:, 16:, channel] + start, 0, 1), atol=1e-3)
+        np.testing.assert_allclose(
+            found[:, 16:, channel], np.clip(slope * other[:, 16:, channel] + start, 0, 1), atol=1e-3
+        )
 
 
-@pytest.mark.parametrize(("contrast", "at_most", "factor"), [(5.0, 2.0, 2.0), (5.0, 3.0, 3.0), (0.1, 2.0, 0.5), (0.1, 4.0, 0.25), (1.5, 2.0, 1.5)])
+@pytest.mark.parametrize(
+    ("contrast", "at_most", "factor"),
+    [(5.0, 2.0, 2.0), (5.0, 3.0, 3.0), (0.1, 2.0, 0.5), (0.1, 4.0, 0.25), (1.5, 2.0, 1.5)],
+)
 def test_contrast_changes_by_at_most_a_factor(picture, contrast, at_most, factor):
     dull = 0.5 + 0.2 * (picture - picture.mean((0, 1)))
     wanted = 0.5 + contrast * (dull - dull.mean((0, 1)))
@@ -109,35 +120,60 @@ def test_contrast_changes_by_at_most_a_factor(picture, contrast, at_most, factor
 
 def test_the_noise_of_a_flat_picture_is_not_blown_up(reference, rng):
     flat = (0.4 + 1e-3 * rng.normal(size=reference.shape)).astype(np.float32)
-    np.testing.assert_allclose(colour.match_statistics(flat, reference).std((0, 1)), 2 * flat.std((0, 1)), rtol=1e-3)
+    np.testing.assert_allclose(
+        colour.match_statistics(flat, reference).std((0, 1)), 2 * flat.std((0, 1)), rtol=1e-3
+    )
     even = np.full_like(reference, 0.4)
-    np.testing.assert_allclose(colour.match_statistics(even, reference), np.broadcast_to(reference.mean((0, 1)), even.shape), atol=1e-4)
+    np.testing.assert_allclose(
+        colour.match_statistics(even, reference),
+        np.broadcast_to(reference.mean((0, 1)), even.shape),
+        atol=1e-4,
+    )
 
 
 def test_histograms_become_those_of_the_reference(rng):
     pytest.importorskip("skimage")
-    image, reference = (rng.uniform(size=(24, 32, 3)).astype(np.float32) ** power for power in (1, 3))
+    image, reference = (
+        rng.uniform(size=(24, 32, 3)).astype(np.float32) ** power for power in (1, 3)
+    )
     found = colour.match_histogram(image, reference)
-    np.testing.assert_allclose(np.sort(found.reshape(-1, 3), 0), np.sort(reference.reshape(-1, 3), 0), atol=1e-6)
-    np.testing.assert_array_equal(np.argsort(found.reshape(-1, 3), 0), np.argsort(image.reshape(-1, 3), 0))
+    np.testing.assert_allclose(
+        np.sort(found.reshape(-1, 3), 0), np.sort(reference.reshape(-1, 3), 0), atol=1e-6
+    )
+    np.testing.assert_array_equal(
+        np.argsort(found.reshape(-1, 3), 0), np.argsort(image.reshape(-1, 3), 0)
+    )
 
 
 def test_histograms_are_those_within_the_mask_and_the_rest_stays(rng):
     pytest.importorskip("skimage")
-    image, reference = (rng.uniform(size=(24, 32, 3)).astype(np.float32) ** power for power in (1, 3))
+    image, reference = (
+        rng.uniform(size=(24, 32, 3)).astype(np.float32) ** power for power in (1, 3)
+    )
     mask = rng.choice(np.array([0, 0.4, 0.6, 1], np.float32), (24, 32))
     found, inside = colour.match_histogram(image, reference, mask), mask > 0.5
     np.testing.assert_allclose(np.sort(found[inside], 0), np.sort(reference[inside], 0), atol=1e-6)
     np.testing.assert_array_equal(found[~inside], image[~inside])
-    np.testing.assert_array_equal(colour.match_histogram(image, reference, np.zeros_like(mask)), image)
+    np.testing.assert_array_equal(
+        colour.match_histogram(image, reference, np.zeros_like(mask)), image
+    )
 
 
 @pytest.mark.parametrize(
-    "refused", [colour.match_histogram, lambda *pictures: colour.matched("histogram", *pictures), lambda *_: colour.check("histogram")]
+    "refused",
+    [
+        colour.match_histogram,
+        lambda *pictures: colour.matched("histogram", *pictures),
+        lambda *_: colour.check("histogram"),
+    ],
 )
 def test_histograms_without_scikit_image_name_the_extra(monkeypatch, reference, other, refused):
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *package: None if name == "skimage" else find(name, *package))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *package: None if name == "skimage" else find(name, *package),
+    )
     with pytest.raises(colour.ColourError, match=r"pip install 'facegen_jax\[colour\]'"):
         refused(other, reference)
     for way in ("luma", "statistics", "free"):
@@ -146,7 +182,11 @@ def test_histograms_without_scikit_image_name_the_extra(monkeypatch, reference, 
 
 
 def test_each_way_is_the_function_of_its_name(way, reference, other):
-    function = {"luma": colour.keep_colour, "statistics": colour.match_statistics, "histogram": colour.match_histogram}[way]
+    function = {
+        "luma": colour.keep_colour,
+        "statistics": colour.match_statistics,
+        "histogram": colour.match_histogram,
+    }[way]
     np.testing.assert_array_equal(colour.matched(way, other, reference), function(other, reference))
 
 
@@ -170,13 +210,20 @@ def test_a_soft_mask_blends(way, reference, soft):
 
 def test_what_is_outside_the_mask_does_not_matter_inside(way, reference, other, left, rng):
     noise = rng.uniform(size=reference.shape).astype(np.float32)
-    noisy_other, noisy_reference = (np.where(left[..., None] > 0, image, noise) for image in (other, reference))
-    found, noisy = colour.matched(way, other, reference, left), colour.matched(way, noisy_other, noisy_reference, left)
+    noisy_other, noisy_reference = (
+        np.where(left[..., None] > 0, image, noise) for image in (other, reference)
+    )
+    found, noisy = (
+        colour.matched(way, other, reference, left),
+        colour.matched(way, noisy_other, noisy_reference, left),
+    )
     np.testing.assert_allclose(noisy[:, :16], found[:, :16], atol=1e-6)
 
 
 def test_a_mask_of_nothing_changes_nothing(way, reference, other):
-    np.testing.assert_array_equal(colour.matched(way, other, reference, np.zeros((24, 32), np.float32)), other)
+    np.testing.assert_array_equal(
+        colour.matched(way, other, reference, np.zeros((24, 32), np.float32)), other
+    )
 
 
 @pytest.mark.parametrize("masked", [False, True])

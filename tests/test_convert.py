@@ -17,14 +17,18 @@ import safetensors.numpy
 from published_files import LAYOUTS, Layout, class_names, random_network
 
 import facegen_jax as fg
-from facegen_jax import checkpoint, image, published, vgg_face
 from facegen_jax.convert import __main__ as command
 from facegen_jax.convert import check, conversion, convert, layout
 from facegen_jax.convert.cursor import SourceError
+from facegen_jax.faces import image
+from facegen_jax.network import checkpoint, published, vgg_face
 
 WIDTHS, DENSE, GRID = (4, 6, 8, 8, 10), (12, 10, 7), 2
 SHAPES = check.shapes_of(vgg_face.VGGFace(WIDTHS, DENSE), 32 * GRID)
-REFUSED = {"keras-rcmalli-latest": "an HDF5 group of the dense kind", "keras-rcmalli-notop-gzip": "in chunks or compressed"}
+REFUSED = {
+    "keras-rcmalli-latest": "an HDF5 group of the dense kind",
+    "keras-rcmalli-notop-gzip": "in chunks or compressed",
+}
 """Layouts that no published file has; the message says what to do."""
 CONVERTIBLE = [each for each in LAYOUTS if each.name not in REFUSED]
 
@@ -62,10 +66,14 @@ def read_back(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 @pytest.mark.parametrize("made", CONVERTIBLE, ids=lambda made: made.name)
 def test_every_layout_gives_the_same_parameters(made, write, network, tmp_path):
     dest = tmp_path / "out.safetensors"
-    flat_bgr = made.name.startswith("pytorch-flat-bgr")  # nothing in the file tells: the user does, or its hash
+    flat_bgr = made.name.startswith(
+        "pytorch-flat-bgr"
+    )  # nothing in the file tells: the user does, or its hash
     converted = convert(write(made.name), dest, SHAPES, colour="BGR" if flat_bgr else None)
     tensors, metadata = read_back(dest)
-    assert list(tensors) == sorted(name for name in network if made.dense or name.startswith("conv"))
+    assert list(tensors) == sorted(
+        name for name in network if made.dense or name.startswith("conv")
+    )
     for name, tensor in tensors.items():
         assert tensor.dtype == np.float32
         if made.exact:
@@ -73,7 +81,14 @@ def test_every_layout_gives_the_same_parameters(made, write, network, tmp_path):
         else:
             np.testing.assert_allclose(tensor, network[name], rtol=2**-8, atol=1e-6)
     assert metadata["source_colour_order"] == made.colour
-    assert {"format_version", "network", "source_format", "source_sha256", "mean_rgb", "licence"} <= set(metadata)
+    assert {
+        "format_version",
+        "network",
+        "source_format",
+        "source_sha256",
+        "mean_rgb",
+        "licence",
+    } <= set(metadata)
     assert made.colour in converted.found[2]
     loaded = checkpoint.load_network(dest)
     assert (loaded.name, loaded.size) == ("vgg-face", 224)
@@ -85,7 +100,9 @@ def test_a_keras_archive_is_opened(write, network, tmp_path):
         archive.write(source, "model.weights.h5")
         archive.writestr("metadata.json", "{}")
     convert(tmp_path / "model.keras", tmp_path / "out.safetensors", SHAPES)
-    np.testing.assert_array_equal(read_back(tmp_path / "out.safetensors")[0]["fc6/kernel"], network["fc6/kernel"])
+    np.testing.assert_array_equal(
+        read_back(tmp_path / "out.safetensors")[0]["fc6/kernel"], network["fc6/kernel"]
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -95,10 +112,16 @@ def test_forms_that_no_published_file_has_are_refused_with_a_remedy(name, write,
     assert not (tmp_path / "out.safetensors").exists()
 
 
-@pytest.mark.parametrize("made", [each for each in LAYOUTS if each.name.startswith(("matconvnet", "tarball"))], ids=lambda made: made.name)
+@pytest.mark.parametrize(
+    "made",
+    [each for each in LAYOUTS if each.name.startswith(("matconvnet", "tarball"))],
+    ids=lambda made: made.name,
+)
 def test_class_names_come_along(made, write, network, tmp_path):
     convert(write(made.name), tmp_path / "out.safetensors", SHAPES)
-    assert list(checkpoint.load_network(tmp_path / "out.safetensors").classes) == class_names(network)
+    assert list(checkpoint.load_network(tmp_path / "out.safetensors").classes) == class_names(
+        network
+    )
 
 
 @pytest.mark.parametrize(("dtype", "digits"), [("float16", 2**-10), ("bfloat16", 2**-7)])
@@ -124,16 +147,23 @@ def test_without_dense_layers(write, tmp_path):
 def caffe_first_layer(network, picture):
     """conv1_1 as Caffe runs it: blue, green, red; 0-255 less the mean in that order; OIHW kernels."""
     signal = pytest.importorskip("scipy.signal")
-    blue_first = 255 * picture[..., ::-1] - np.array([93.59396362304688, 104.76238250732422, 129.186279296875])
+    blue_first = 255 * picture[..., ::-1] - np.array(
+        [93.59396362304688, 104.76238250732422, 129.186279296875]
+    )
     planes = np.pad(blue_first.transpose(2, 0, 1), ((0, 0), (1, 1), (1, 1)))
     kernels = network["conv1_1/kernel"][:, :, ::-1].transpose(3, 2, 0, 1)  # what the file holds
-    maps = [signal.correlate(planes, kernel, "valid")[0] + bias for kernel, bias in zip(kernels, network["conv1_1/bias"], strict=True)]
+    maps = [
+        signal.correlate(planes, kernel, "valid")[0] + bias
+        for kernel, bias in zip(kernels, network["conv1_1/bias"], strict=True)
+    ]
     return np.maximum(np.stack(maps, -1), 0)
 
 
 def first_layer_error(write, network, picture, tmp_path) -> float:
     convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES)
-    maps = np.asarray(fg.extract(fg.load_params(tmp_path / "out.safetensors"), picture, ("conv1_1",))["conv1_1"])
+    maps = np.asarray(
+        fg.extract(fg.load_params(tmp_path / "out.safetensors"), picture, ("conv1_1",))["conv1_1"]
+    )
     expected = caffe_first_layer(network, picture)
     return float(np.abs(maps - expected).max() / np.abs(expected).max())
 
@@ -153,8 +183,19 @@ def fc6_error(write, network, picture, tmp_path) -> float:
     convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES)
     large = np.kron(picture, np.ones((2, 2, 1), np.float32))
     features = fg.extract(fg.load_params(tmp_path / "out.safetensors"), large, ("conv5_3", "fc6"))
-    pooled = np.asarray(features["conv5_3"]).reshape(GRID, 2, GRID, 2, -1).max((1, 3)).transpose(2, 0, 1).ravel()
-    in_file = network["fc6/kernel"].reshape(GRID, GRID, WIDTHS[-1], -1).transpose(3, 2, 0, 1).reshape(DENSE[0], -1)
+    pooled = (
+        np.asarray(features["conv5_3"])
+        .reshape(GRID, 2, GRID, 2, -1)
+        .max((1, 3))
+        .transpose(2, 0, 1)
+        .ravel()
+    )
+    in_file = (
+        network["fc6/kernel"]
+        .reshape(GRID, GRID, WIDTHS[-1], -1)
+        .transpose(3, 2, 0, 1)
+        .reshape(DENSE[0], -1)
+    )
     expected = np.maximum(in_file @ pooled + network["fc6/bias"], 0)
     return float(np.abs(np.asarray(features["fc6"]) - expected).max() / np.abs(expected).max())
 
@@ -162,7 +203,11 @@ def fc6_error(write, network, picture, tmp_path) -> float:
 def test_flatten_order_is_that_of_the_release(write, network, picture, tmp_path, monkeypatch):
     assert fc6_error(write, network, picture, tmp_path) < 1e-5
     with monkeypatch.context() as trap:
-        trap.setattr(layout, "_first_dense", lambda kernel, channels, axes: kernel.T.reshape(GRID, GRID, channels, -1))
+        trap.setattr(
+            layout,
+            "_first_dense",
+            lambda kernel, channels, axes: kernel.T.reshape(GRID, GRID, channels, -1),
+        )
         assert fc6_error(write, network, picture, tmp_path) > 1e-2
 
 
@@ -172,13 +217,22 @@ def test_flatten_order_is_that_of_the_release(write, network, picture, tmp_path,
 @pytest.fixture(scope="module")
 def trained() -> dict[str, np.ndarray]:
     params = fg.load_params()
-    tensors = {f"{name}/{leaf}": np.asarray(params[name][leaf]) for name in layout.NAMES for leaf in ("kernel", "bias")}
+    tensors = {
+        f"{name}/{leaf}": np.asarray(params[name][leaf])
+        for name in layout.NAMES
+        for leaf in ("kernel", "bias")
+    }
     return tensors | {"fc6/kernel": tensors["fc6/kernel"].reshape(3, 3, 128, -1)}
 
 
 def test_no_doubts_about_a_trained_network_nor_about_a_random_one(trained, network):
     assert check.doubts(trained) == []
-    assert check.doubts(network | {"fc6/kernel": network["fc6/kernel"].reshape(GRID, GRID, WIDTHS[-1], -1)}) == []
+    assert (
+        check.doubts(
+            network | {"fc6/kernel": network["fc6/kernel"].reshape(GRID, GRID, WIDTHS[-1], -1)}
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,8 +241,16 @@ def test_no_doubts_about_a_trained_network_nor_about_a_random_one(trained, netwo
         ("conv1_1", lambda kernel: kernel[:, :, ::-1], "conv1_1: red and blue look exchanged"),
         ("conv3_2", lambda kernel: kernel.swapaxes(2, 3), "conv3_2: inputs and outputs"),
         ("conv5_3", lambda kernel: kernel.swapaxes(2, 3), "conv5_3: inputs and outputs"),
-        ("fc6", lambda kernel: np.ascontiguousarray(kernel.transpose(2, 0, 1, 3)).reshape(kernel.shape), "fc6: its inputs look"),
-        ("fc6", lambda kernel: kernel.reshape(128, 3, 3, -1).transpose(1, 2, 0, 3), "fc6: its inputs look"),
+        (
+            "fc6",
+            lambda kernel: np.ascontiguousarray(kernel.transpose(2, 0, 1, 3)).reshape(kernel.shape),
+            "fc6: its inputs look",
+        ),
+        (
+            "fc6",
+            lambda kernel: kernel.reshape(128, 3, 3, -1).transpose(1, 2, 0, 3),
+            "fc6: its inputs look",
+        ),
     ],
 )
 def test_wrong_orders_raise_doubts(trained, name, wrong, message):
@@ -206,23 +268,55 @@ def change(name, **changes):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (change("conv3_2/kernel", to=lambda k: k[..., :-1]), r"conv3_2/bias has shape \(8,\), expected \(7,\)"),
-        (change("conv1_1/kernel", to=lambda k: k[:, :, :2]), r"conv1_1/kernel has shape \(3, 3, 2, 4\), VGG-Face has \(3, 3, 3, 4\)"),
-        (change("fc6/kernel", to=lambda k: k[:-1]), r"fc6/kernel has shape \(39, 12\), expected 10 channels times a square"),
-        (change("fc8/kernel", to=lambda k: k[1:]), r"fc8/kernel has shape \(9, 7\), VGG-Face has \(10, 7\)"),
+        (
+            change("conv3_2/kernel", to=lambda k: k[..., :-1]),
+            r"conv3_2/bias has shape \(8,\), expected \(7,\)",
+        ),
+        (
+            change("conv1_1/kernel", to=lambda k: k[:, :, :2]),
+            r"conv1_1/kernel has shape \(3, 3, 2, 4\), VGG-Face has \(3, 3, 3, 4\)",
+        ),
+        (
+            change("fc6/kernel", to=lambda k: k[:-1]),
+            r"fc6/kernel has shape \(39, 12\), expected 10 channels times a square",
+        ),
+        (
+            change("fc8/kernel", to=lambda k: k[1:]),
+            r"fc8/kernel has shape \(9, 7\), VGG-Face has \(10, 7\)",
+        ),
         (
             change("conv2_2/kernel", to=lambda k: np.where(k == k.max(), np.inf, k)),
             r"conv2_2/kernel of shape \(3, 3, 6, 6\) holds numbers that are not",
         ),
-        (change("fc7/bias", to=lambda b: b * np.nan), r"fc7/bias of shape \(10,\) holds numbers that are not finite"),
-        (change("conv4_3/kernel", to=lambda k: k * 0), r"conv4_3/kernel of shape \(3, 3, 8, 8\) is zero in 576 of 576 places"),
-        (lambda network: {name: value for name, value in network.items() if not name.startswith("conv4_2")}, "no weights for conv4_2"),
-        (lambda network: {name: value for name, value in network.items() if not name.startswith("fc7")}, "30 tensors, with fc6, fc8 of the dense"),
+        (
+            change("fc7/bias", to=lambda b: b * np.nan),
+            r"fc7/bias of shape \(10,\) holds numbers that are not finite",
+        ),
+        (
+            change("conv4_3/kernel", to=lambda k: k * 0),
+            r"conv4_3/kernel of shape \(3, 3, 8, 8\) is zero in 576 of 576 places",
+        ),
+        (
+            lambda network: {
+                name: value for name, value in network.items() if not name.startswith("conv4_2")
+            },
+            "no weights for conv4_2",
+        ),
+        (
+            lambda network: {
+                name: value for name, value in network.items() if not name.startswith("fc7")
+            },
+            "30 tensors, with fc6, fc8 of the dense",
+        ),
     ],
 )
 def test_wrong_networks_name_the_tensor(damage, message, network, tmp_path):
     source, dest = tmp_path / "a.safetensors", tmp_path / "out.safetensors"
-    source.write_bytes(safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in damage(network).items()}))
+    source.write_bytes(
+        safetensors.numpy.save(
+            {name: np.ascontiguousarray(value) for name, value in damage(network).items()}
+        )
+    )
     with pytest.raises(SourceError, match=message):
         convert(source, dest, SHAPES)
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
@@ -255,7 +349,10 @@ def test_files_that_end_in_zeros_are_refused(name, write, tmp_path):
         (b"", "the file is empty"),
         (bytes(100_000), "begins with zeros only: an unfinished download?"),
         (b"<html>404 Not Found</html>" * 20, "not a container that is known; expected MatConvNet"),
-        (b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(100), "version 7.3.*save it again with -v7"),
+        (
+            b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(100),
+            "version 7.3.*save it again with -v7",
+        ),
         (b"\x1f\x8b" + bytes(50), "damaged compressed data"),
         (gzip.compress(bytes(2000) + b"text" * 500, mtime=0), "a tarball without a network"),
         (gzip.compress(b"text" * 500, mtime=0), "not a readable tarball"),
@@ -278,7 +375,10 @@ class Hostile:
         return (open, (str(self.path), "w"))
 
 
-@pytest.mark.parametrize("inside", [lambda hostile: hostile, lambda hostile: {"conv1_1.weight": hostile, "epoch": hostile}])
+@pytest.mark.parametrize(
+    "inside",
+    [lambda hostile: hostile, lambda hostile: {"conv1_1.weight": hostile, "epoch": hostile}],
+)
 def test_pickles_are_never_executed(inside, tmp_path):
     trace = tmp_path / "executed"
     with zipfile.ZipFile(tmp_path / "file.pth", "w") as archive:
@@ -392,10 +492,16 @@ def test_a_mean_that_is_not_vgg_faces_is_reported(tmp_path, network):
     content = scipy_io.loadmat(tmp_path / "a.mat")
     content["meta"]["normalization"][0, 0]["averageImage"][0, 0][:] = 100
     scipy_io.savemat(tmp_path / "a.mat", {"layers": content["layers"], "meta": content["meta"]})
-    assert any("own mean (100.00" in warning for warning in convert(tmp_path / "a.mat", tmp_path / "out.safetensors", SHAPES).warnings)
+    assert any(
+        "own mean (100.00" in warning
+        for warning in convert(tmp_path / "a.mat", tmp_path / "out.safetensors", SHAPES).warnings
+    )
 
 
-@pytest.mark.parametrize("name", ["caffe-v1", "keras-rcmalli", "own-safetensors", "torch7-unfolded", "pytorch-dag-legacy"])
+@pytest.mark.parametrize(
+    "name",
+    ["caffe-v1", "keras-rcmalli", "own-safetensors", "torch7-unfolded", "pytorch-dag-legacy"],
+)
 def test_a_tail_of_zeros_never_passes_in_silence(name, write, tmp_path):
     """Whatever of the end is zero: refused, or said in a warning; but zeros that were there before are not noticed, nor need they be."""
     source = write(name)
@@ -406,8 +512,13 @@ def test_a_tail_of_zeros_never_passes_in_silence(name, write, tmp_path):
             converted = convert(source, tmp_path / "out.safetensors", SHAPES)
         except SourceError:
             continue
-        changed = any(not np.array_equal(value, NETWORK[key]) for key, value in read_back(tmp_path / "out.safetensors")[0].items())
-        assert not changed or any("ends in zeros" in warning for warning in converted.warnings), count
+        changed = any(
+            not np.array_equal(value, NETWORK[key])
+            for key, value in read_back(tmp_path / "out.safetensors")[0].items()
+        )
+        assert not changed or any("ends in zeros" in warning for warning in converted.warnings), (
+            count
+        )
 
 
 def test_names_of_another_number_of_classes_are_left_out(write, tmp_path, network):
@@ -422,7 +533,9 @@ def test_names_of_another_number_of_classes_are_left_out(write, tmp_path, networ
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     converted = convert(source, tmp_path / "out.safetensors", SHAPES)
-    assert any("names of 2 classes were left out: there are 7" in warning for warning in converted.warnings)
+    assert any(
+        "names of 2 classes were left out: there are 7" in warning for warning in converted.warnings
+    )
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -430,16 +543,23 @@ def test_names_of_another_number_of_classes_are_left_out(write, tmp_path, networ
 def test_tarballs_of_every_form(form, mode, write, tmp_path, network):
     source = write("caffe-v1")
     with tarfile.open(tmp_path / "a.tar", mode, format=form) as archive:
-        archive.add(source, "b" * (90 if form == tarfile.USTAR_FORMAT else 200) + "/VGG_FACE.caffemodel")
+        archive.add(
+            source, "b" * (90 if form == tarfile.USTAR_FORMAT else 200) + "/VGG_FACE.caffemodel"
+        )
     convert(tmp_path / "a.tar", tmp_path / "out.safetensors", SHAPES)
-    np.testing.assert_array_equal(read_back(tmp_path / "out.safetensors")[0]["fc7/kernel"], network["fc7/kernel"])
+    np.testing.assert_array_equal(
+        read_back(tmp_path / "out.safetensors")[0]["fc7/kernel"], network["fc7/kernel"]
+    )
 
 
 def test_names_file(write, tmp_path, network):
     names = tmp_path / "names.txt"
     names.write_text("\n".join(class_names(network)[::-1]) + "\n")
     convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES, names=names)
-    assert list(checkpoint.load_network(tmp_path / "out.safetensors").classes) == class_names(network)[::-1]
+    assert (
+        list(checkpoint.load_network(tmp_path / "out.safetensors").classes)
+        == class_names(network)[::-1]
+    )
     names.write_text("one\ntwo\n")
     with pytest.raises(ValueError, match="has 2 lines, expected the names of 7 classes"):
         convert(write("caffe-v1"), tmp_path / "out.safetensors", SHAPES, names=names)
@@ -453,20 +573,34 @@ def test_the_table_is_in_the_model_card_and_every_row_has_a_test():
     assert published.table() in text
     assert {entry.layout for entry in published.PUBLISHED} <= {each.name for each in CONVERTIBLE}
     assert {entry.layout: entry.colour for entry in published.PUBLISHED} == {
-        each.name: each.colour for each in LAYOUTS if each.name in {entry.layout for entry in published.PUBLISHED}
+        each.name: each.colour
+        for each in LAYOUTS
+        if each.name in {entry.layout for entry in published.PUBLISHED}
     }
 
 
-def test_known_files_are_recognised_and_their_colour_order_is_used(write, network, tmp_path, monkeypatch):
+def test_known_files_are_recognised_and_their_colour_order_is_used(
+    write, network, tmp_path, monkeypatch
+):
     source = write("pytorch-flat-bgr")
     plain = convert(source, tmp_path / "out.safetensors", SHAPES)
-    assert (plain.metadata["source_known_as"], plain.metadata["source_colour_order"]) == ("unknown", "RGB")
+    assert (plain.metadata["source_known_as"], plain.metadata["source_colour_order"]) == (
+        "unknown",
+        "RGB",
+    )
     assert any("--colour BGR" in warning for warning in plain.warnings)
-    entry = published.PUBLISHED[0]._replace(file="mine.pth", colour="BGR", md5=("", plain.metadata["source_md5"]))
+    entry = published.PUBLISHED[0]._replace(
+        file="mine.pth", colour="BGR", md5=("", plain.metadata["source_md5"])
+    )
     monkeypatch.setattr(published, "PUBLISHED", (*published.PUBLISHED, entry))
     known = convert(source, tmp_path / "out.safetensors", SHAPES)
-    assert (known.metadata["source_known_as"], known.metadata["source_colour_order"]) == ("mine.pth", "BGR")
-    np.testing.assert_array_equal(read_back(tmp_path / "out.safetensors")[0]["conv1_1/kernel"], network["conv1_1/kernel"])
+    assert (known.metadata["source_known_as"], known.metadata["source_colour_order"]) == (
+        "mine.pth",
+        "BGR",
+    )
+    np.testing.assert_array_equal(
+        read_back(tmp_path / "out.safetensors")[0]["conv1_1/kernel"], network["conv1_1/kernel"]
+    )
 
 
 @pytest.fixture
@@ -484,16 +618,30 @@ def test_a_missing_vgg_face_says_how_to_get_it(home):
     commands = re.search(r"curl -LO (\S+) && python -m facegen_jax.convert (\S+)$", message)
     assert commands
     assert commands[1].endswith(commands[2])
-    assert all(part in message for part in ("540 MB", "ee707ac6e890bc148cb155adeaad12be", "CC BY-NC 4.0", str(home / "cache")))
+    assert all(
+        part in message
+        for part in (
+            "540 MB",
+            "ee707ac6e890bc148cb155adeaad12be",
+            "CC BY-NC 4.0",
+            str(home / "cache"),
+        )
+    )
 
 
 @pytest.mark.parametrize("place", ["cache", "weights", "variable"])
 def test_vgg_face_is_found(place, home, params, monkeypatch):
-    folder = {"cache": home / "cache" / "facegen_jax", "weights": home / "weights", "variable": home / "mine"}[place]
+    folder = {
+        "cache": home / "cache" / "facegen_jax",
+        "weights": home / "weights",
+        "variable": home / "mine",
+    }[place]
     if place == "variable":
         monkeypatch.setenv(checkpoint.FOLDER_VARIABLE, str(folder))
     folder.mkdir(parents=True)
-    checkpoint.save_network(folder / "vgg-face.safetensors", params, {"network": "vgg-face", "image_size": "32"})
+    checkpoint.save_network(
+        folder / "vgg-face.safetensors", params, {"network": "vgg-face", "image_size": "32"}
+    )
     assert checkpoint.load_network("vgg-face").name == "vgg-face"
 
 
@@ -520,9 +668,19 @@ def test_command_converts_to_where_params_looks(run, write, home, network):
     code, out, err = run(write("tarball-caffe"))
     assert code == 0
     assert err == ""
-    for part in ("Caffe .caffemodel (V1 layers)", "SHA-256", "unknown", "reversed to RGB", "32 tensors", "complete", "CC BY-NC 4.0"):
+    for part in (
+        "Caffe .caffemodel (V1 layers)",
+        "SHA-256",
+        "unknown",
+        "reversed to RGB",
+        "32 tensors",
+        "complete",
+        "CC BY-NC 4.0",
+    ):
         assert part in out
-    np.testing.assert_array_equal(fg.load_params("vgg-face")["fc6"]["kernel"], network["fc6/kernel"])
+    np.testing.assert_array_equal(
+        fg.load_params("vgg-face")["fc6"]["kernel"], network["fc6/kernel"]
+    )
 
 
 def test_command_lists_known_files(run):
@@ -541,13 +699,18 @@ def test_command_lists_known_files(run):
         (("SOURCE", "nowhere/out.safetensors"), "nowhere: no such folder"),
         (("SOURCE", "out.safetensors", "--verify", "nowhere.png"), "nowhere.png: no such file"),
         (("SOURCE", "out.safetensors", "--names", "nowhere.txt"), "nowhere.txt"),
-        (("SOURCE", "out.safetensors", "--verify", "face.png", "--no-fc"), "--verify needs fc6 to fc8"),
+        (
+            ("SOURCE", "out.safetensors", "--verify", "face.png", "--no-fc"),
+            "--verify needs fc6 to fc8",
+        ),
         (("SOURCE", "out.safetensors", "--dtype", "int8"), "--dtype"),
         (("/dev/zero", "out.safetensors"), "is not a regular file"),
         (("TEXT", "out.safetensors"), "not a container that is known"),
     ],
 )
-def test_bad_input_is_one_line_and_writes_nothing(arguments, message, run, write, home, monkeypatch):
+def test_bad_input_is_one_line_and_writes_nothing(
+    arguments, message, run, write, home, monkeypatch
+):
     monkeypatch.chdir(home)
     (home / "text").write_text("text " * 1000)
     fg.save_image(home / "face.png", np.zeros((9, 9, 3), np.float32))
@@ -597,7 +760,7 @@ def test_verify_shows_classes_and_both_colour_orders(run, write, home, network, 
 
 
 def test_the_record_says_which_network_hash_and_colour_order(home, write, network):
-    from facegen_jax.record import _network
+    from facegen_jax.edit.record import _network
 
     convert(write("caffe-v1"), home / "out.safetensors", SHAPES)
     said = json.loads(json.dumps(_network(checkpoint.load_network(home / "out.safetensors"))))

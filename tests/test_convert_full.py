@@ -13,9 +13,9 @@ from published_files import LAYOUTS, MEAN_RGB, random_network
 from test_convert import CONVERTIBLE
 
 import facegen_jax as fg
-from facegen_jax import image
 from facegen_jax.convert import check, convert
-from facegen_jax.vgg_face import CONVOLUTIONS, DENSE, VGGFace
+from facegen_jax.faces import image
+from facegen_jax.network.vgg_face import CONVOLUTIONS, DENSE, VGGFace
 
 pytestmark = pytest.mark.long
 SHAPES = check.shapes_of(VGGFace(), 224)
@@ -47,7 +47,9 @@ def test_every_layout_is_bit_equal(made, network, tmp_path):
             if made.exact:
                 assert np.array_equal(file.get_tensor(name), network[name]), name
             else:
-                np.testing.assert_allclose(file.get_tensor(name), network[name], rtol=2**-8, atol=1e-6)
+                np.testing.assert_allclose(
+                    file.get_tensor(name), network[name], rtol=2**-8, atol=1e-6
+                )
     source.unlink()  # half a gigabyte each
     dest.unlink()
 
@@ -67,7 +69,9 @@ def test_features_agree_with_pytorch_on_a_face(network, face, tmp_path):
     source, dest = converted("pytorch-pyvggface", network, tmp_path)
     state = torch.load(source, weights_only=True)
     picture = face[1]
-    x = torch.from_numpy(np.ascontiguousarray((255 * picture - MEAN_RGB)[..., ::-1])).permute(2, 0, 1)[None]
+    x = torch.from_numpy(np.ascontiguousarray((255 * picture - MEAN_RGB)[..., ::-1])).permute(
+        2, 0, 1
+    )[None]
     theirs = {}
     for name in CONVOLUTIONS:
         if name.endswith("_1") and name != "conv1_1":
@@ -81,7 +85,10 @@ def test_features_agree_with_pytorch_on_a_face(network, face, tmp_path):
         x = x if name == "fc8" else F.relu(x)
         theirs[name] = x[0]
     ours = fg.extract(fg.load_params(dest), jnp.asarray(picture), (*CONVOLUTIONS, *DENSE))
-    errors = {name: float(np.linalg.norm(ours[name] - maps.numpy()) / np.linalg.norm(maps.numpy())) for name, maps in theirs.items()}
+    errors = {
+        name: float(np.linalg.norm(ours[name] - maps.numpy()) / np.linalg.norm(maps.numpy()))
+        for name, maps in theirs.items()
+    }
     assert set(errors) == set(CONVOLUTIONS) | set(DENSE)
     assert max(errors.values()) <= 1e-5, errors
 
@@ -94,8 +101,24 @@ def test_an_edit_at_full_size_names_its_network(network, face, tmp_path):
     dest.rename(folder / "vgg-face.safetensors")
     source.unlink()
     photo = str(face[0])
-    command = [sys.executable, "-m", "facegen_jax", "--params", "vgg-face", "--reference", photo, "--guides", photo, "--steps", "3"]
-    done = subprocess.run([*command, "--out", str(tmp_path / "out.png")], env={**os.environ, "FACEGEN_WEIGHTS": str(folder)}, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "facegen_jax",
+        "--params",
+        "vgg-face",
+        "--reference",
+        photo,
+        "--guides",
+        photo,
+        "--steps",
+        "3",
+    ]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "out.png")],
+        env={**os.environ, "FACEGEN_WEIGHTS": str(folder)},
+        check=False,
+    )
     assert done.returncode == 0
     said = json.loads((tmp_path / "out.json").read_text())["network"]
     assert (said["name"], said["colour_order"]) == ("vgg-face", "RGB")

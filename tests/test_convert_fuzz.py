@@ -22,7 +22,7 @@ from facegen_jax.convert.content import open_content
 from facegen_jax.convert.cursor import SMALL, SourceError
 from facegen_jax.convert.layout import canonical
 from facegen_jax.convert.source import read
-from facegen_jax.vgg_face import VGGFace
+from facegen_jax.network.vgg_face import VGGFace
 
 FILES = int(os.environ.get("FACEGEN_FUZZ", "100"))
 WIDTHS, DENSE, GRID = (2, 2, 2, 2, 3), (3, 3, 2), 2
@@ -44,15 +44,37 @@ READERS = (
     "tarball-caffe",
 )
 SECONDS = 5
-EXTREMES = (0, 1, 2, 255, 2**15, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
+EXTREMES = (
+    0,
+    1,
+    2,
+    255,
+    2**15,
+    2**16,
+    2**24,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**40,
+    2**62,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+)
 
-places = st.one_of(st.integers(0, 400), st.integers(0, 1 << 20))  # most of the structure lies at the beginning
+places = st.one_of(
+    st.integers(0, 400), st.integers(0, 1 << 20)
+)  # most of the structure lies at the beginning
 mutations = st.lists(
     st.one_of(
         st.tuples(st.just("byte"), places, st.integers(0, 255)),
         st.tuples(st.just("bit"), places, st.integers(0, 7)),
         st.tuples(st.sampled_from(["<I", "<Q", ">I", "<H"]), places, st.sampled_from(EXTREMES)),
-        st.tuples(st.sampled_from(["delete", "insert", "zero", "repeat"]), places, st.sampled_from([1, 2, 4, 8, 40, 1000])),
+        st.tuples(
+            st.sampled_from(["delete", "insert", "zero", "repeat"]),
+            places,
+            st.sampled_from([1, 2, 4, 8, 40, 1000]),
+        ),
         st.tuples(st.just("copy"), places, places),
         st.tuples(st.just("cut"), places, st.just(0)),
     ),
@@ -125,7 +147,9 @@ def examine(content: bytes, folder: Path, whole: bool) -> None:
 @pytest.mark.parametrize("name", [*READERS, "tar"])
 def test_damaged_files(name, tmp_path):
     """Also through the gzip of a tarball, where damage to the compressed bytes alone would never reach the archive inside."""
-    layout = next(layout for layout in LAYOUTS if layout.name == ("tarball-caffe" if name == "tar" else name))
+    layout = next(
+        layout for layout in LAYOUTS if layout.name == ("tarball-caffe" if name == "tar" else name)
+    )
     for module in layout.needs:
         pytest.importorskip(module)
     path = tmp_path / layout.filename
@@ -146,4 +170,6 @@ def test_damaged_files(name, tmp_path):
         examine(mutated(content, changes), tmp_path, whole=number == 0)
 
     run()
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000, "kilobytes more than before"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000, (
+        "kilobytes more than before"
+    )

@@ -6,19 +6,31 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from facegen_jax import checkpoint, direction
+from facegen_jax.network import checkpoint, direction
 
 
 @pytest.fixture
 def network(tmp_path, params, monkeypatch):
     """A network called tiny, with directions for two attributes and one opposite beside it."""
     path = tmp_path / "tiny.safetensors"
-    checkpoint.save_network(path, params, {"network": "tiny", "image_size": "32", "attributes": json.dumps(["Old Age", "Hat", "x"])})
+    checkpoint.save_network(
+        path,
+        params,
+        {"network": "tiny", "image_size": "32", "attributes": json.dumps(["Old Age", "Hat", "x"])},
+    )
     monkeypatch.setattr(direction, "WEIGHTS_FOLDER", tmp_path)
     network = checkpoint.load_network(path)
-    maps = {"Old Age": {"conv1_2": np.full((32, 32, 4), 0.5)}, "Hat": {"conv1_2": np.ones((32, 32, 4)), "conv2_2": np.ones((16, 16, 6))}}
+    maps = {
+        "Old Age": {"conv1_2": np.full((32, 32, 4), 0.5)},
+        "Hat": {"conv1_2": np.ones((32, 32, 4)), "conv2_2": np.ones((16, 16, 6))},
+    }
     direction.save_directions(
-        tmp_path / "tiny_directions.safetensors", network, maps, {"Old Age": 3.0, "Hat": 1.0}, {"Young": "Old Age"}, {"faces": "2"}
+        tmp_path / "tiny_directions.safetensors",
+        network,
+        maps,
+        {"Old Age": 3.0, "Hat": 1.0},
+        {"Young": "Old Age"},
+        {"faces": "2"},
     )
     return network
 
@@ -39,14 +51,19 @@ def test_an_opposite_is_the_negative(network):
 
 
 def test_unknown_names_list_the_known_ones(network):
-    with pytest.raises(checkpoint.CheckpointError, match=r"unknown attribute 'Hut', did you mean 'Hat'\?; known are Hat, Old Age, Young"):
+    with pytest.raises(
+        checkpoint.CheckpointError,
+        match=r"unknown attribute 'Hut', did you mean 'Hat'\?; known are Hat, Old Age, Young",
+    ):
         direction.load_direction(network, "Hut")
 
 
 def test_directions_of_another_network_are_refused(network):
     with pytest.raises(checkpoint.CheckpointError, match="hash differs"):
         direction.load_direction(network._replace(sha256="0" * 64), "Hat")
-    with pytest.raises(checkpoint.CheckpointError, match="no attribute directions for the network 'other'"):
+    with pytest.raises(
+        checkpoint.CheckpointError, match="no attribute directions for the network 'other'"
+    ):
         direction.load_direction(network._replace(name="other"), "Hat")
 
 

@@ -9,13 +9,16 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from facegen_jax import checkpoint, checks, image, losses, recipe, regions
 from facegen_jax.__main__ import main
-from facegen_jax.attribute import default_region
-from facegen_jax.direction import save_directions
-from facegen_jax.settings import Edit, Weights
+from facegen_jax.descent import losses
+from facegen_jax.edit import checks, recipe
+from facegen_jax.edit.attribute import default_region
+from facegen_jax.edit.settings import Edit, Weights
+from facegen_jax.faces import image, regions
+from facegen_jax.network import checkpoint
+from facegen_jax.network.direction import save_directions
+from facegen_jax.network.vgg_face import extract
 from facegen_jax.types import Features
-from facegen_jax.vgg_face import extract
 
 
 @pytest.fixture
@@ -23,14 +26,26 @@ def files(tmp_path, params, picture, guide):
     """A reference, a guide and a tiny network on disk."""
     image.save(tmp_path / "face.png", picture)
     image.save(tmp_path / "guide.png", guide)
-    checkpoint.save_network(tmp_path / "tiny.safetensors", params, {"network": "tiny", "image_size": "32"})
+    checkpoint.save_network(
+        tmp_path / "tiny.safetensors", params, {"network": "tiny", "image_size": "32"}
+    )
     return tmp_path
 
 
 def arguments(folder, **changes):
-    given = {"reference": folder / "face.png", "guides": folder / "guide.png", "out": folder / "out.png", "params": folder / "tiny.safetensors"}
+    given = {
+        "reference": folder / "face.png",
+        "guides": folder / "guide.png",
+        "out": folder / "out.png",
+        "params": folder / "tiny.safetensors",
+    }
     given |= {"steps": 5, "align": "none"} | changes
-    return [str(part) for name, value in given.items() if value is not None for part in (f"--{name.replace('_', '-')}", value)]
+    return [
+        str(part)
+        for name, value in given.items()
+        if value is not None
+        for part in (f"--{name.replace('_', '-')}", value)
+    ]
 
 
 @pytest.fixture
@@ -57,10 +72,27 @@ def test_guides_give_picture_record_and_strip(files, run):
     strip = image.load(files / "strip.png")
     assert strip.shape[1] > 2.9 * 224  # reference, guide, result
     record = json.loads((files / "out.json").read_text())
-    assert set(record) == {"status", "config", "network", "inputs", "loss", "parts", "metrics", "seconds", "device", "versions"}
+    assert set(record) == {
+        "status",
+        "config",
+        "network",
+        "inputs",
+        "loss",
+        "parts",
+        "metrics",
+        "seconds",
+        "device",
+        "versions",
+    }
     assert record["status"] == "ok"
     assert record["loss"]["last"] < record["loss"]["first"]
-    assert set(record["parts"]) == {"descriptor_identity", "identity", "attribute", "total_variation", "chroma"}
+    assert set(record["parts"]) == {
+        "descriptor_identity",
+        "identity",
+        "attribute",
+        "total_variation",
+        "chroma",
+    }
     assert record["config"]["steps"] == 20
     assert record["network"]["name"] == "tiny"
     assert [len(each["sha256"]) for each in record["inputs"]] == [64, 64]
@@ -77,8 +109,16 @@ def test_the_record_repeats_the_run(files, run):
 def test_options_reach_the_run(files, run):
     code, *_ = run(**{"weights.attribute": 0, "weights.identity": 1})
     assert code == 0
-    np.testing.assert_allclose(image.load(files / "out.png"), image.load(files / "face.png"), atol=2 / 255)
-    code, *_ = run(optimizer="sgd", size=48, noise=0.05, seed=3, **{"weights.total-variation": 0.5, "learning-rate": 0.01})
+    np.testing.assert_allclose(
+        image.load(files / "out.png"), image.load(files / "face.png"), atol=2 / 255
+    )
+    code, *_ = run(
+        optimizer="sgd",
+        size=48,
+        noise=0.05,
+        seed=3,
+        **{"weights.total-variation": 0.5, "learning-rate": 0.01},
+    )
     assert code == 0
     assert image.load(files / "out.png").shape == (48, 48, 3)
 
@@ -108,24 +148,41 @@ def directions(files):
     hat, beard = np.zeros((32, 32, 3), np.float32), np.zeros((32, 32, 3), np.float32)
     hat[2:12], beard[20:30] = 0.2, -0.2
     reference = image.load(files / "face.png")
-    own, *moved = (extract(network.params, picture, ("image", *recipe.TUNED_LAYERS)) for picture in (reference, reference + hat, reference + beard))
+    own, *moved = (
+        extract(network.params, picture, ("image", *recipe.TUNED_LAYERS))
+        for picture in (reference, reference + hat, reference + beard)
+    )
     maps: dict[str, Features] = {
-        name: {layer: np.asarray(each[layer] - own[layer]) for layer in own} for name, each in zip(("Hat", "Beard"), moved, strict=True)
+        name: {layer: np.asarray(each[layer] - own[layer]) for layer in own}
+        for name, each in zip(("Hat", "Beard"), moved, strict=True)
     }
-    save_directions(files / "made.safetensors", network, maps, {"Hat": 1.0, "Beard": 1.0}, {"Shaven": "Beard"}, {})
+    save_directions(
+        files / "made.safetensors",
+        network,
+        maps,
+        {"Hat": 1.0, "Beard": 1.0},
+        {"Shaven": "Beard"},
+        {},
+    )
     return {"guides": None, "directions": files / "made.safetensors", "steps": 60}
 
 
 def test_several_strengths_follow_on_each_other(files, run, directions):
     """Each picture has its own file and record, starts from the one before, and shows more."""
-    code, out, _ = run(**directions, attribute="Hat", strength="0.5,1,1.5", strip=files / "strip.png")
+    code, out, _ = run(
+        **directions, attribute="Hat", strength="0.5,1,1.5", strip=files / "strip.png"
+    )
     assert code == 0
     assert len(out.splitlines()) == 3
     assert not (files / "out.png").exists()
-    amounts = [change(files, f"out_{strength}.png")[2:12].mean() for strength in ("0.5", "1", "1.5")]
+    amounts = [
+        change(files, f"out_{strength}.png")[2:12].mean() for strength in ("0.5", "1", "1.5")
+    ]
     assert amounts[0] > 0.02
     assert amounts[0] < amounts[1] < amounts[2]
-    records = [json.loads((files / f"out_{strength}.json").read_text()) for strength in ("0.5", "1", "1.5")]
+    records = [
+        json.loads((files / f"out_{strength}.json").read_text()) for strength in ("0.5", "1", "1.5")
+    ]
     assert [record["config"]["strength"] for record in records] == [[0.5], [1.0], [1.5]]
     run(**directions, attribute="Hat", strength="1.5")
     alone = json.loads((files / "out.json").read_text())["loss"]
@@ -171,7 +228,10 @@ def test_identity_has_a_place_of_its_own(files, run, directions):
     """Held at the top, the hat comes less; nowhere, more."""
     amounts = {}
     for held in ("hair+brows+eyes", "none"):
-        assert run(**directions, attribute="Hat", identity_region=held, **{"weights.identity": 10})[0] == 0
+        assert (
+            run(**directions, attribute="Hat", identity_region=held, **{"weights.identity": 10})[0]
+            == 0
+        )
         amounts[held] = np.abs(change(files))[2:12].mean()
     assert amounts["hair+brows+eyes"] < 0.7 * amounts["none"]
 
@@ -212,7 +272,10 @@ BAD = {
     "nan weight": ({"weights.attribute": "nan"}, "--weights.attribute must be a finite number"),
     "nan rate": ({"learning_rate": "nan"}, "--learning-rate must be a finite number"),
     "infinite strength": ({"strength": "inf"}, "--strength must be a finite number"),
-    "negative weight": ({"weights.total-variation": -1}, "--weights.total-variation must not be negative"),
+    "negative weight": (
+        {"weights.total-variation": -1},
+        "--weights.total-variation must not be negative",
+    ),
     "no steps": ({"steps": 0}, "--steps must be at least 1"),
     "tiny size": ({"size": 3}, "--size must be from 16"),
     "huge size": ({"size": 100000}, "--size must be from 16 to 4096"),
@@ -222,25 +285,55 @@ BAD = {
     "overwrites an input": ({"out": "face.png"}, "would overwrite an input"),
     "strip is out": ({"strip": "out.png"}, "--strip and --out name the same file"),
     "mask of another size": ({"mask": "small.png"}, "mask has 8x8 pixels, the reference 32x32"),
-    "no such directions": ({"guides": None, "attribute": "x", "directions": "nowhere.safetensors"}, "no such file of attribute directions"),
-    "a picture for directions": ({"guides": None, "attribute": "x", "directions": "face.png"}, "not a readable safetensors"),
-    "directions for guides": ({"directions": "face.png"}, "--directions is where --attribute NAME is looked up"),
+    "no such directions": (
+        {"guides": None, "attribute": "x", "directions": "nowhere.safetensors"},
+        "no such file of attribute directions",
+    ),
+    "a picture for directions": (
+        {"guides": None, "attribute": "x", "directions": "face.png"},
+        "not a readable safetensors",
+    ),
+    "directions for guides": (
+        {"directions": "face.png"},
+        "--directions is where --attribute NAME is looked up",
+    ),
     "no number in strengths": ({"strength": "1,x"}, "--strength"),
-    "the same strength twice": ({"strength": "1,1"}, "--strength takes one number, or several different ones"),
+    "the same strength twice": (
+        {"strength": "1,1"},
+        "--strength takes one number, or several different ones",
+    ),
     "no amount": ({"guides": None, "attribute": "Smiling:much"}, "'much' is no amount"),
     "empty name": ({"guides": None, "attribute": "Smiling+"}, "expected names with finite amounts"),
-    "channel without factor": ({"guides": None, "channels": "conv3_1:4"}, "expected LAYER:CHANNEL=FACTOR"),
-    "channel too large": ({"guides": None, "channels": "conv3_1:99=2"}, "no channel conv3_1:99; conv3_1 has channels 0 to 7"),
+    "channel without factor": (
+        {"guides": None, "channels": "conv3_1:4"},
+        "expected LAYER:CHANNEL=FACTOR",
+    ),
+    "channel too large": (
+        {"guides": None, "channels": "conv3_1:99=2"},
+        "no channel conv3_1:99; conv3_1 has channels 0 to 7",
+    ),
     "unknown layer": ({"guides": None, "channels": "conv9_1:0=2"}, "no layer 'conv9_1'"),
     "channels and guides": ({"channels": "conv3_1:0=2"}, "give either --guides"),
     "unknown region": ({"region": "ear"}, "unknown region 'ear'; known are mouth"),
-    "region and mask": ({"region": "mouth", "mask": "face.png"}, "give either --mask or --region, not both"),
-    "difference without gallery": ({"target": "difference"}, "--target difference compares faces of --gallery"),
+    "region and mask": (
+        {"region": "mouth", "mask": "face.png"},
+        "give either --mask or --region, not both",
+    ),
+    "difference without gallery": (
+        {"target": "difference"},
+        "--target difference compares faces of --gallery",
+    ),
     "k without gallery": ({"k": 3}, "which is missing"),
-    "colours nowhere": ({"region": "none", "colour": "luma", "colour_at": "inside"}, "--colour-at inside needs a place"),
+    "colours nowhere": (
+        {"region": "none", "colour": "luma", "colour_at": "inside"},
+        "--colour-at inside needs a place",
+    ),
     "unknown colours": ({"colour": "sepia"}, "--colour"),
     "box without looking": ({"box": "1 2 3 4"}, "--box"),
-    "attribute without directions": ({"guides": None, "attribute": "Smiling"}, "no attribute directions for the network 'tiny'"),
+    "attribute without directions": (
+        {"guides": None, "attribute": "Smiling"},
+        "no attribute directions for the network 'tiny'",
+    ),
     "nine landmarks": ({"landmarks": "123"}, "--landmarks takes 10 numbers, not 1"),
     "face zero": ({"face": 0}, "--face must be at least 1"),
     "gallery without attribute": ({"gallery": "."}, "--gallery needs --attribute"),
@@ -261,7 +354,12 @@ def test_bad_input_is_one_line_and_writes_nothing(files, run, name):
     before = sorted(files.iterdir())
     changes, message = BAD[name]
     paths = ("reference", "guides", "params", "out", "strip", "mask", "directions")
-    code, out, err = run(**{key: files / value if key in paths and value else value for key, value in changes.items()})
+    code, out, err = run(
+        **{
+            key: files / value if key in paths and value else value
+            for key, value in changes.items()
+        }
+    )
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
@@ -281,7 +379,9 @@ def test_a_non_finite_run_exits_1_and_says_so(files, run):
 def test_control_c_keeps_the_best_picture(files):
     """A real process, interrupted once its descent goes on, still writes picture and record."""
     command = [sys.executable, "-m", "facegen_jax", *arguments(files, steps=1_000_000)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=None)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=None
+    )
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(20)
@@ -307,7 +407,13 @@ def test_an_unwritable_folder_is_refused_before_work(files, monkeypatch):
 
 def test_defaults_of_command_and_objective_agree():
     weights = Weights()
-    shares = (recipe.DESCRIPTOR_SHARE * weights.identity, weights.attribute, weights.pixels, weights.total_variation, weights.chroma)
+    shares = (
+        recipe.DESCRIPTOR_SHARE * weights.identity,
+        weights.attribute,
+        weights.pixels,
+        weights.total_variation,
+        weights.chroma,
+    )
     assert recipe.objective(weights).weights == shares
 
 
@@ -322,7 +428,11 @@ def test_every_objective_holds_the_person_and_brings_the_attribute(guided, area,
     assert ("DescriptorIdentity" in terms) == described
     assert ("AttributePixels" in terms) != guided
     assert terms.count("Identity") == held + (not described)
-    assert {getattr(term, "mask", None) for term in made.terms} == {None, *(["inside"] if area else []), *(["identity"] if held else [])}
+    assert {getattr(term, "mask", None) for term in made.terms} == {
+        None,
+        *(["inside"] if area else []),
+        *(["identity"] if held else []),
+    }
 
 
 def test_a_small_region_is_pushed_no_harder_for_being_small():

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from facegen_jax import __main__ as edit_command
-from facegen_jax import checkpoint, direction, gallery, image
+from facegen_jax import gallery
+from facegen_jax.faces import image
 from facegen_jax.gallery import GalleryError, directions, features, sample, separation
 from facegen_jax.gallery import __main__ as gallery_command
+from facegen_jax.network import checkpoint, direction
 
 LAYERS = ("image", "conv2_2")
 HAT, BEARD = (slice(2, 8), slice(10, 22)), (slice(24, 30), slice(10, 22))
@@ -65,7 +67,9 @@ def test_directions_separate_people_who_were_held_out(folder, network):
     assert made.separation["Hat"]["image"] > 0.95
     assert made.separation["Beard"]["image"] > 0.95
     table = gallery.load_gallery(folder)
-    assert made.faces["Hat"] == sample.counts([sample.take(table, features.describe(table, network, mode="none"), ("Hat",), "none")], 0)
+    assert made.faces["Hat"] == sample.counts(
+        [sample.take(table, features.describe(table, network, mode="none"), ("Hat",), "none")], 0
+    )
     assert sum(made.faces["Hat"].values()) == 120
     assert 0 < made.faces["Hat"]["held_out_with"] < made.faces["Hat"]["with"]
 
@@ -74,14 +78,20 @@ def test_held_out_people_do_not_touch_the_fit(folder, network, tmp_path):
     table = gallery.load_gallery(folder)
     out = sample.held_out(table)
     assert 0.1 < out.mean() < 0.3
-    assert all(len(set(out[[name == each for name in table.identities]])) == 1 for each in table.identities)
+    assert all(
+        len(set(out[[name == each for name in table.identities]])) == 1 for each in table.identities
+    )
     before = build(folder, network, "Hat").maps["Hat"]
     changed = tmp_path / folder.name
     changed.mkdir()
     (changed / "images").mkdir()
     (changed / "labels.csv").write_bytes((folder / "labels.csv").read_bytes())
     for place, name in enumerate(table.filenames):
-        picture = np.zeros((32, 32, 3), np.float32) if out[place] else image.load(folder / "images" / name)
+        picture = (
+            np.zeros((32, 32, 3), np.float32)
+            if out[place]
+            else image.load(folder / "images" / name)
+        )
         image.save(changed / "images" / name, picture)
     again = build(changed, network, "Hat")
     for layer in LAYERS:
@@ -98,14 +108,22 @@ def test_separation_is_the_share_of_pairs_in_order(rng):
 def test_a_pair_counts_only_clean_labels(folder, network):
     """Where both are 0 the label is unknown."""
     table = gallery.load_gallery(folder)
-    unclear = table._replace(labels=np.where((np.arange(120) % 4 == 0)[:, None], 0, table.labels).astype(np.int8))
-    taken = sample.take(unclear, features.describe(table, network, mode="none"), ("Hat/No Hat", "Hat"), "none")
+    unclear = table._replace(
+        labels=np.where((np.arange(120) % 4 == 0)[:, None], 0, table.labels).astype(np.int8)
+    )
+    taken = sample.take(
+        unclear, features.describe(table, network, mode="none"), ("Hat/No Hat", "Hat"), "none"
+    )
     np.testing.assert_array_equal(np.isnan(taken.labels[:, 0]), np.arange(120) % 4 == 0)
     assert not np.isnan(taken.labels[:, 1]).any()
 
 
 @pytest.mark.parametrize(
-    ("names", "message"), [(("Cap",), "no gallery has the attribute 'Cap'; they label Beard, Hat"), (("Rare",), "Rare: . faces with it")]
+    ("names", "message"),
+    [
+        (("Cap",), "no gallery has the attribute 'Cap'; they label Beard, Hat"),
+        (("Rare",), "Rare: . faces with it"),
+    ],
 )
 def test_names_without_enough_faces_are_refused(names, message, folder, network):
     with pytest.raises(GalleryError, match=message):
@@ -114,10 +132,22 @@ def test_names_without_enough_faces_are_refused(names, message, folder, network)
 
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path, params):
-    checkpoint.save_network(tmp_path / "tiny.safetensors", params, {"network": "tiny", "image_size": "32"})
+    checkpoint.save_network(
+        tmp_path / "tiny.safetensors", params, {"network": "tiny", "image_size": "32"}
+    )
 
     def run(command, *arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["command", *map(str, arguments), "--params", str(tmp_path / "tiny.safetensors"), "--align", "none"])
+        monkeypatch.setattr(
+            "sys.argv",
+            [
+                "command",
+                *map(str, arguments),
+                "--params",
+                str(tmp_path / "tiny.safetensors"),
+                "--align",
+                "none",
+            ],
+        )
         try:
             code = command.main()
         except SystemExit as stop:
@@ -129,7 +159,18 @@ def run(monkeypatch, capsys, tmp_path, params):
 
 def test_command_makes_directions_that_edits_use(run, folder, tmp_path):
     made = tmp_path / "made.safetensors"
-    code, out, err = run(gallery_command, folder, "--directions", made, "--attributes", "Hat/No Hat", "Beard", "--scales", 2, 1)
+    code, out, err = run(
+        gallery_command,
+        folder,
+        "--directions",
+        made,
+        "--attributes",
+        "Hat/No Hat",
+        "Beard",
+        "--scales",
+        2,
+        1,
+    )
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()[1:]] == ["Hat", "Beard"]
     network = checkpoint.load_network(tmp_path / "tiny.safetensors")
@@ -139,7 +180,18 @@ def test_command_makes_directions_that_edits_use(run, folder, tmp_path):
     _, metadata, _ = checkpoint.read_tensors(made)
     assert json.loads(metadata["separation"])["Hat"]["image"] > 0.95
     assert json.loads(metadata["faces"])["Hat"]["with"] > 30
-    arguments = ("--reference", folder / "images" / "0.png", "--attribute", "Hat", "--directions", made, "--steps", 30, "--out", tmp_path / "out.png")
+    arguments = (
+        "--reference",
+        folder / "images" / "0.png",
+        "--attribute",
+        "Hat",
+        "--directions",
+        made,
+        "--steps",
+        30,
+        "--out",
+        tmp_path / "out.png",
+    )
     assert run(edit_command, *arguments)[0] == 0
     change = image.load(tmp_path / "out.png") - image.load(folder / "images" / "0.png")
     assert change[HAT].mean() > 0.02
@@ -149,15 +201,45 @@ def test_command_makes_directions_that_edits_use(run, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--directions", "x.safetensors"), "--directions FILE and --attributes NAME [...] belong together"),
-        (("--directions", "x.npz", "--attributes", "Hat"), "expected the name of a .safetensors file"),
-        (("--directions", "x.safetensors", "--attributes", "Hat", "Beard", "--scales", "1", "2", "3"), "--scales takes one number, or one for each"),
-        (("--directions", "x.safetensors", "--attributes", "Hat", "Hat/No Hat"), "--attributes names one twice"),
-        (("--directions", "x.safetensors", "--attributes", "Cap"), "no gallery has the attribute 'Cap'"),
-        (("--directions", "x.safetensors", "--attributes", "Hat", "--layers", "conv9_9"), "no layer 'conv9_9'"),
+        (
+            ("--directions", "x.safetensors"),
+            "--directions FILE and --attributes NAME [...] belong together",
+        ),
+        (
+            ("--directions", "x.npz", "--attributes", "Hat"),
+            "expected the name of a .safetensors file",
+        ),
+        (
+            (
+                "--directions",
+                "x.safetensors",
+                "--attributes",
+                "Hat",
+                "Beard",
+                "--scales",
+                "1",
+                "2",
+                "3",
+            ),
+            "--scales takes one number, or one for each",
+        ),
+        (
+            ("--directions", "x.safetensors", "--attributes", "Hat", "Hat/No Hat"),
+            "--attributes names one twice",
+        ),
+        (
+            ("--directions", "x.safetensors", "--attributes", "Cap"),
+            "no gallery has the attribute 'Cap'",
+        ),
+        (
+            ("--directions", "x.safetensors", "--attributes", "Hat", "--layers", "conv9_9"),
+            "no layer 'conv9_9'",
+        ),
     ],
 )
-def test_bad_input_is_one_line_and_writes_nothing(arguments, message, run, folder, tmp_path, monkeypatch):
+def test_bad_input_is_one_line_and_writes_nothing(
+    arguments, message, run, folder, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     code, out, err = run(gallery_command, folder, *arguments)
     assert code == 2

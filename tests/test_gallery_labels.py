@@ -23,7 +23,9 @@ def test_reads_labels_and_leaves_other_columns_out(folder):
     gallery = load_gallery(folder)
     assert gallery.attributes == ("Smiling", "Youth", "Senior", "Wearing_Hat")
     assert gallery.identities == ("Ann", "Ann", "Bob", "")
-    np.testing.assert_array_equal(gallery.labels, [[1, 1, 0, -1], [0, 0, 0, 1], [1, 0, 1, 0], [-1, 1, 1, 0]])
+    np.testing.assert_array_equal(
+        gallery.labels, [[1, 1, 0, -1], [0, 0, 0, 1], [1, 0, 1, 0], [-1, 1, 1, 0]]
+    )
     assert gallery.path(2) == folder / "images" / "b/1.jpg"
 
 
@@ -51,7 +53,10 @@ def test_others_are_never_the_same_person(folder):
 
 
 def test_an_unknown_attribute_lists_the_known_ones(folder):
-    with pytest.raises(GalleryError, match=r"'Smilling', did you mean 'Smiling'\?; it labels Senior, Smiling, Wearing_Hat, Youth"):
+    with pytest.raises(
+        GalleryError,
+        match=r"'Smilling', did you mean 'Smiling'\?; it labels Senior, Smiling, Wearing_Hat, Youth",
+    ):
         labels.having(load_gallery(folder), "Smilling")
 
 
@@ -85,7 +90,9 @@ def test_bytes_that_are_no_text(tmp_path):
 
 
 @pytest.mark.faces
-@pytest.mark.parametrize(("name", "count", "attribute"), [("lfw", 7001, "Eyeglasses"), ("celeba", 4494, "Eyeglasses")])
+@pytest.mark.parametrize(
+    ("name", "count", "attribute"), [("lfw", 7001, "Eyeglasses"), ("celeba", 4494, "Eyeglasses")]
+)
 def test_the_real_galleries(faces, name, count, attribute):
     gallery = load_gallery(faces / name)
     assert len(gallery.filenames) == count

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegen_jax import image
+from facegen_jax.faces import image
+from facegen_jax.files import write_atomically
 
 COLOUR = (200, 100, 50)
 
@@ -24,10 +25,15 @@ def test_plain_rgb(tmp_path):
     loaded = image.load(tmp_path / "a.png")
     assert loaded.shape == (2, 3, 3)
     assert loaded.dtype == np.float32
-    np.testing.assert_allclose(loaded, np.broadcast_to(np.array(COLOUR) / 255, (2, 3, 3)), rtol=1e-6)
+    np.testing.assert_allclose(
+        loaded, np.broadcast_to(np.array(COLOUR) / 255, (2, 3, 3)), rtol=1e-6
+    )
 
 
-@pytest.mark.parametrize(("orientation", "shape", "red"), [(1, (4, 6), (0, 0)), (3, (4, 6), (3, 5)), (6, (6, 4), (0, 3)), (8, (6, 4), (5, 0))])
+@pytest.mark.parametrize(
+    ("orientation", "shape", "red"),
+    [(1, (4, 6), (0, 0)), (3, (4, 6), (3, 5)), (6, (6, 4), (0, 3)), (8, (6, 4), (5, 0))],
+)
 def test_exif_rotation(tmp_path, corners, orientation, shape, red):
     exif = PIL.Image.Exif()
     exif[0x0112] = orientation
@@ -59,25 +65,37 @@ def test_palette_with_transparent_colour(tmp_path):
     picture.putpixel((1, 0), 1)
     picture.save(tmp_path / "plain.png")
     picture.save(tmp_path / "clear.png", transparency=0)
-    np.testing.assert_allclose(image.load(tmp_path / "plain.png")[0], np.array([[10, 20, 30], COLOUR]) / 255, atol=1e-6)
-    np.testing.assert_allclose(image.load(tmp_path / "clear.png")[0], np.array([[255, 255, 255], COLOUR]) / 255, atol=1e-6)
+    np.testing.assert_allclose(
+        image.load(tmp_path / "plain.png")[0], np.array([[10, 20, 30], COLOUR]) / 255, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        image.load(tmp_path / "clear.png")[0], np.array([[255, 255, 255], COLOUR]) / 255, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("bits", [1, 8])
 def test_grey(tmp_path, bits):
-    PIL.Image.new("1" if bits == 1 else "L", (2, 2), 255 if bits == 1 else 51).save(tmp_path / "a.png")
-    np.testing.assert_allclose(image.load(tmp_path / "a.png"), np.full((2, 2, 3), 1.0 if bits == 1 else 0.2), rtol=1e-6)
+    PIL.Image.new("1" if bits == 1 else "L", (2, 2), 255 if bits == 1 else 51).save(
+        tmp_path / "a.png"
+    )
+    np.testing.assert_allclose(
+        image.load(tmp_path / "a.png"), np.full((2, 2, 3), 1.0 if bits == 1 else 0.2), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_sixteen_bit_grey(tmp_path, suffix):
     PIL.Image.fromarray(np.array([[0, 6554, 65535]], np.uint16)).save(tmp_path / f"a.{suffix}")
-    np.testing.assert_allclose(image.load(tmp_path / f"a.{suffix}")[0, :, 1], [0, 0.1, 1], atol=1e-4)
+    np.testing.assert_allclose(
+        image.load(tmp_path / f"a.{suffix}")[0, :, 1], [0, 0.1, 1], atol=1e-4
+    )
 
 
 def test_cmyk_and_jpeg(tmp_path):
     PIL.Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=95)
-    np.testing.assert_allclose(image.load(tmp_path / "a.jpg"), np.broadcast_to([1.0, 0, 0], (16, 16, 3)), atol=0.03)
+    np.testing.assert_allclose(
+        image.load(tmp_path / "a.jpg"), np.broadcast_to([1.0, 0, 0], (16, 16, 3)), atol=0.03
+    )
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
@@ -96,14 +114,20 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        image.write_atomically(tmp_path / "a.png", b"new")
+        write_atomically(tmp_path / "a.png", b"new")
     assert (tmp_path / "a.png").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no such file"), (b"", "is empty"), (b"hello, this is text", "not a picture"), ("folder", "is a folder"), ("huge", "pixels")],
+    [
+        (None, "no such file"),
+        (b"", "is empty"),
+        (b"hello, this is text", "not a picture"),
+        ("folder", "is a folder"),
+        ("huge", "pixels"),
+    ],
 )
 def test_bad_files_give_one_line(tmp_path, content, message, monkeypatch):
     path = tmp_path / "a.png"
@@ -122,7 +146,10 @@ def test_bad_files_give_one_line(tmp_path, content, message, monkeypatch):
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 @settings(max_examples=30, deadline=None)
-@given(cut=st.floats(0.05, 0.95), flips=st.lists(st.tuples(st.floats(0, 0.99), st.integers(1, 255)), max_size=3))
+@given(
+    cut=st.floats(0.05, 0.95),
+    flips=st.lists(st.tuples(st.floats(0, 0.99), st.integers(1, 255)), max_size=3),
+)
 def test_damaged_files_never_crash(suffix, cut, flips, tmp_path_factory):
     """Truncated and flipped bytes: a picture of the right kind, or an ImageError; nothing else."""
     path = tmp_path_factory.mktemp("damaged") / f"a.{suffix}"
@@ -160,13 +187,20 @@ def test_warp_puts_points_where_the_matrix_says(scale):
     canvas = np.zeros((60, 80, 3), np.float32)
     canvas[18:23, 38:43] = 1  # centred at x = 40, y = 20
     angle = 0.3
-    matrix = np.array([[np.cos(angle), -np.sin(angle), 0.0], [np.sin(angle), np.cos(angle), 0.0]]) * scale
+    matrix = (
+        np.array([[np.cos(angle), -np.sin(angle), 0.0], [np.sin(angle), np.cos(angle), 0.0]])
+        * scale
+    )
     matrix[:, 2] = np.array([25.0, 30.0]) - matrix[:, :2] @ [40, 20]
     warped = image.warp(canvas, matrix, (64, 64))
     rows, columns = np.indices((64, 64))
-    near = np.hypot(columns - 25, rows - 30) < 5 * scale + 1  # a small scale shows mirror images of the spot too
+    near = (
+        np.hypot(columns - 25, rows - 30) < 5 * scale + 1
+    )  # a small scale shows mirror images of the spot too
     weights = warped[..., 0] * near / (warped[..., 0] * near).sum()
-    np.testing.assert_allclose([(weights * columns).sum(), (weights * rows).sum()], [25, 30], atol=0.15)
+    np.testing.assert_allclose(
+        [(weights * columns).sum(), (weights * rows).sum()], [25, 30], atol=0.15
+    )
 
 
 def test_warp_mirrors_outside(picture):

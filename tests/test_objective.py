@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from facegen_jax import objective as o
-from facegen_jax import problem as p
-from facegen_jax.vgg_face import extract
+from facegen_jax.descent import objective as o
+from facegen_jax.descent import problem as p
+from facegen_jax.network.vgg_face import extract
 
 TERMS = [
     o.Identity(("conv3_1", "conv5_3")),
@@ -31,7 +31,11 @@ def test_formula():
 
 
 def test_repeated_terms_have_names_of_their_own():
-    assert (TERMS[0] + o.Identity(("conv1_1",)) + o.Identity(("conv1_2",))).names == ("identity", "identity_2", "identity_3")
+    assert (TERMS[0] + o.Identity(("conv1_1",)) + o.Identity(("conv1_2",))).names == (
+        "identity",
+        "identity_2",
+        "identity_3",
+    )
 
 
 def test_equal_by_structure_not_by_weights():

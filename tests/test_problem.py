@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from facegen_jax import objective as o
-from facegen_jax import problem as p
-from facegen_jax.vgg_face import extract
+from facegen_jax.descent import objective as o
+from facegen_jax.descent import problem as p
+from facegen_jax.network.vgg_face import extract
 
 OBJECTIVE = 1.0 * o.Identity(("conv3_1",)) + 1.0 * o.Attribute(("conv2_2", "conv3_1"))
 
@@ -15,22 +15,35 @@ def test_guides_are_averaged_in_feature_space(params, picture, guide):
     both = p.from_guides(params, OBJECTIVE, picture, [guide, picture]).targets
     own, other = (extract(params, image, OBJECTIVE.layers) for image in (picture, guide))
     for layer in OBJECTIVE.layers:
-        np.testing.assert_allclose(both.attribute[layer], (own[layer] + other[layer]) / 2, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(
+            both.attribute[layer], (own[layer] + other[layer]) / 2, rtol=1e-5, atol=1e-4
+        )
         np.testing.assert_allclose(both.reference[layer], own[layer], rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("strength", [0.0, 1.0, -2.5])
 def test_tuning_adds_strength_times_direction(params, picture, rng, strength):
     own = extract(params, picture, ("conv2_2", "conv3_1"))
-    direction = {layer: rng.normal(size=maps.shape).astype(np.float32) for layer, maps in own.items()}
+    direction = {
+        layer: rng.normal(size=maps.shape).astype(np.float32) for layer, maps in own.items()
+    }
     problem = p.from_direction(params, OBJECTIVE, picture, direction, strength)
     for layer, maps in own.items():
-        np.testing.assert_allclose(problem.targets.attribute[layer], maps + strength * direction[layer], rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(
+            problem.targets.attribute[layer],
+            maps + strength * direction[layer],
+            rtol=1e-4,
+            atol=1e-3,
+        )
     np.testing.assert_array_equal(problem.start, picture)
 
 
 def test_only_used_layers_are_computed(params, picture, guide):
-    assert set(p.from_guides(params, OBJECTIVE, picture, [guide]).targets.reference) == {"image", "conv2_2", "conv3_1"}
+    assert set(p.from_guides(params, OBJECTIVE, picture, [guide]).targets.reference) == {
+        "image",
+        "conv2_2",
+        "conv3_1",
+    }
 
 
 def test_masks_are_brought_to_each_layer_by_area(params, picture, guide):
@@ -48,7 +61,9 @@ def test_masks_are_brought_to_each_layer_by_area(params, picture, guide):
 def test_errors_say_what_to_do(params, picture, guide):
     with pytest.raises(ValueError, match="at least one guide"):
         p.from_guides(params, OBJECTIVE, picture, [])
-    with pytest.raises(ValueError, match=r"guide has shape \(16, 32, 3\), the reference \(32, 32, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"guide has shape \(16, 32, 3\), the reference \(32, 32, 3\)"
+    ):
         p.from_guides(params, OBJECTIVE, picture, [guide[:16]])
     with pytest.raises(ValueError, match=r"reads 'conv3_1'; the attribute has the layers conv2_2"):
         p.from_direction(params, OBJECTIVE, picture, {"conv2_2": np.zeros((16, 16, 6), np.float32)})

@@ -8,19 +8,23 @@ import jax
 import numpy as np
 import pytest
 
-from facegen_jax import image
+from facegen_jax.edit.settings import Edit
+from facegen_jax.faces import image
 from facegen_jax.report.__main__ import Report
-from facegen_jax.settings import Edit
 from facegen_jax.sweep import Sweep
 
-README, SCALING = ((Path(__file__).parents[1] / name).read_text() for name in ("README.md", "docs/scaling.md"))
+README, SCALING = (
+    (Path(__file__).parents[1] / name).read_text() for name in ("README.md", "docs/scaling.md")
+)
 
 
 @pytest.mark.slow
 def test_python_blocks_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "out/demo").mkdir(parents=True)
-    image.save("out/demo/reference.png", np.asarray(jax.random.uniform(jax.random.key(0), (112, 112, 3))))
+    image.save(
+        "out/demo/reference.png", np.asarray(jax.random.uniform(jax.random.key(0), (112, 112, 3)))
+    )
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
     assert len(blocks) == 3
     image.save("face.png", np.asarray(jax.random.uniform(jax.random.key(0), (112, 112, 3))))
@@ -32,7 +36,10 @@ def test_python_blocks_run(tmp_path, monkeypatch):
     assert names["objective"].names == ("identity", "darker", "total_variation")
 
 
-@pytest.mark.parametrize(("command", "config"), [("facegen_jax", Edit), ("facegen_jax.sweep", Sweep), ("facegen_jax.report", Report)])
+@pytest.mark.parametrize(
+    ("command", "config"),
+    [("facegen_jax", Edit), ("facegen_jax.sweep", Sweep), ("facegen_jax.report", Report)],
+)
 def test_commands_name_real_options(command, config):
     known = {field.name.replace("_", "-") for field in dataclasses.fields(config)}
     lines = re.findall(rf"python -m {re.escape(command)} (.*)", README + SCALING)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facegen_jax import align, regions
+from facegen_jax.faces import align, regions
 
 POINTS = align.TEMPLATE * 96 - 0.5
 PLACES = {
@@ -39,9 +39,12 @@ def test_each_part_is_where_it_belongs_and_not_elsewhere(name):
     mask = regions.region(name, 96)
     x, y = (round(each * 96) for each in PLACES[name])
     assert mask[y, x] > 0.9
-    elsewhere = {other for other in PLACES if other != name} - {"mouth": {"jaw"}, "jaw": {"mouth"}, "eyes": {"brows"}, "brows": {"eyes"}}.get(
-        name, set()
-    )
+    elsewhere = {other for other in PLACES if other != name} - {
+        "mouth": {"jaw"},
+        "jaw": {"mouth"},
+        "eyes": {"brows"},
+        "brows": {"eyes"},
+    }.get(name, set())
     for other in elsewhere:
         x, y = (round(each * 96) for each in PLACES[other])
         assert mask[y, x] < 0.5, other
@@ -50,15 +53,21 @@ def test_each_part_is_where_it_belongs_and_not_elsewhere(name):
 @pytest.mark.parametrize("turn", [0.0, 0.4])
 def test_a_region_moves_with_the_landmarks(turn):
     """Also where they are stretched: the affine map of the landmarks is that of the region."""
-    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.diag([0.7, 0.6])
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.diag(
+        [0.7, 0.6]
+    )
     points = (POINTS - 48) @ matrix.T + [50, 44]
     moved = middle(regions.region("mouth", 96, points))
-    np.testing.assert_allclose(moved, matrix @ (middle(regions.region("mouth", 96)) - 48) + [50, 44], atol=0.3)
+    np.testing.assert_allclose(
+        moved, matrix @ (middle(regions.region("mouth", 96)) - 48) + [50, 44], atol=0.3
+    )
 
 
 def test_regions_join():
     both = regions.region("Mouth + eyes", 64)
-    np.testing.assert_array_equal(both, np.maximum(regions.region("mouth", 64), regions.region("eyes", 64)))
+    np.testing.assert_array_equal(
+        both, np.maximum(regions.region("mouth", 64), regions.region("eyes", 64))
+    )
 
 
 def test_unknown_regions_list_the_known_ones():

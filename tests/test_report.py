@@ -18,7 +18,7 @@ from conftest import HOSTILE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegen_jax import image
+from facegen_jax.faces import image
 from facegen_jax.report import __main__ as command
 from facegen_jax.report import columns, curves, results, thumbnails
 from facegen_jax.report.columns import Column
@@ -48,7 +48,11 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         known = dict(attrs)
         self.tags.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "poster")]
+        self.addresses += [
+            value or ""
+            for name, value in attrs
+            if name in ("src", "href", "srcset", "action", "poster")
+        ]
         assert not [name for name, _ in attrs if name.startswith("on")]
         if known.get("http-equiv") == "Content-Security-Policy":
             self.policy = known["content"] or ""
@@ -79,7 +83,11 @@ def change(folder: Path, **fields) -> dict:
 
 def values(data: dict, name: str) -> list:
     (found,) = (column for column in data["columns"] if column["name"] == name)
-    return found["values"] if found["kind"] == "number" else [found["distinct"][place] for place in found["places"]]
+    return (
+        found["values"]
+        if found["kind"] == "number"
+        else [found["distinct"][place] for place in found["places"]]
+    )
 
 
 def test_a_sweep_ends_with_its_page_and_all_that_it_shows(swept):
@@ -91,14 +99,28 @@ def test_a_sweep_ends_with_its_page_and_all_that_it_shows(swept):
         assert values(data, "status")[run] == rows[id]["status"]
         assert values(data, "weights.attribute")[run] == rows[id]["grid"]["weights.attribute"]
         cosine = rows[id]["metrics"].get("identity_similarity")
-        assert values(data, "identity_similarity")[run] == (cosine if cosine is None else pytest.approx(cosine, rel=1e-4))
+        assert values(data, "identity_similarity")[run] == (
+            cosine if cosine is None else pytest.approx(cosine, rel=1e-4)
+        )
         assert data["images"][run] == rows[id]["image"]
         assert data["before"][run] == rows[id]["before"]
         assert data["guides"]["distinct"][data["guides"]["places"][run]] == rows[id]["shown"]
-        assert data["frames"]["distinct"][data["frames"]["places"][run]] == ([0, 7, 14, 20] if rows[id]["image"] else [])
-        assert set(data["curves"][run]["terms"] if data["curves"][run] else []) == {*rows[id]["parts"], *(["total"] if rows[id]["image"] else [])}
-    small = {thumbnails.thumbnail_of(name) for row in rows.values() for name in (row["image"], row["before"], *row["shown"]) if name}
-    assert small == {path.relative_to(swept).as_posix() for path in (swept / "thumbs").rglob("*.webp")}
+        assert data["frames"]["distinct"][data["frames"]["places"][run]] == (
+            [0, 7, 14, 20] if rows[id]["image"] else []
+        )
+        assert set(data["curves"][run]["terms"] if data["curves"][run] else []) == {
+            *rows[id]["parts"],
+            *(["total"] if rows[id]["image"] else []),
+        }
+    small = {
+        thumbnails.thumbnail_of(name)
+        for row in rows.values()
+        for name in (row["image"], row["before"], *row["shown"])
+        if name
+    }
+    assert small == {
+        path.relative_to(swept).as_posix() for path in (swept / "thumbs").rglob("*.webp")
+    }
     assert sum(status == "failed" for status in values(data, "status")) == 3
 
 
@@ -107,15 +129,22 @@ def test_the_page_needs_nothing_but_its_folder(out):
     assert all(re.fullmatch(r"#[\w-]+|results\.csv|data:,", address) for address in page.addresses)
     assert page.tags.count("link") == 1  # its icon
     code = next(code for kind, code in page.scripts if kind is None)
-    assert f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'" in page.policy
+    assert (
+        f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
+        in page.policy
+    )
     assert "default-src 'none'" in page.policy
-    assert "http" not in re.sub(r"http://www\.w3\.org/2000/svg|http-equiv", "", (out / "report.html").read_text())
+    assert "http" not in re.sub(
+        r"http://www\.w3\.org/2000/svg|http-equiv", "", (out / "report.html").read_text()
+    )
 
 
 def test_names_that_look_like_markup_stay_text(out):
     change(out, notes=[HOSTILE], error=HOSTILE)
     made = json.loads((out / "sweep.json").read_text())
-    (out / "sweep.json").write_text(json.dumps(made | {"network": {"name": HOSTILE, "sha256": HOSTILE}, "commit": HOSTILE}))
+    (out / "sweep.json").write_text(
+        json.dumps(made | {"network": {"name": HOSTILE, "sha256": HOSTILE}, "commit": HOSTILE})
+    )
     folder = out.rename(out.with_name("<b>bold & $x_1$"))
     page = page_of(folder, drawn=True)
     assert [kind for kind, _ in page.scripts] == ["application/json", None]
@@ -128,7 +157,18 @@ def test_names_that_look_like_markup_stay_text(out):
 
 
 @pytest.mark.parametrize(
-    "name", ["../../secret.png", "/etc/passwd", "javascript:alert(1)", "file:///etc/passwd", "images\\a.png", "", 7, ["images"], "images/none.png"]
+    "name",
+    [
+        "../../secret.png",
+        "/etc/passwd",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "images\\a.png",
+        "",
+        7,
+        ["images"],
+        "images/none.png",
+    ],
 )
 def test_files_that_are_not_the_folders_own_are_left_out(out, name):
     image.save(out.parent.parent / "secret.png", np.zeros((8, 8, 3), np.float32))
@@ -136,11 +176,26 @@ def test_files_that_are_not_the_folders_own_are_left_out(out, name):
     data = page_of(out).data
     run = data["ids"].index(id)
     assert data["images"][run] is data["before"][run] is data["curves"][run] is None
-    assert data["guides"]["distinct"][data["guides"]["places"][run]] == data["frames"]["distinct"][data["frames"]["places"][run]] == []
+    assert (
+        data["guides"]["distinct"][data["guides"]["places"][run]]
+        == data["frames"]["distinct"][data["frames"]["places"][run]]
+        == []
+    )
 
 
 @pytest.mark.parametrize(
-    "fields", [{"metrics": []}, {"pair": None}, {"id": 7}, {"name": None}, {"guides": {}}, {"shown": 7}, {"grid": "x"}, {"parts": [1]}], ids=str
+    "fields",
+    [
+        {"metrics": []},
+        {"pair": None},
+        {"id": 7},
+        {"name": None},
+        {"guides": {}},
+        {"shown": 7},
+        {"grid": "x"},
+        {"parts": [1]},
+    ],
+    ids=str,
 )
 def test_lines_of_other_shapes_are_no_results(out, fields):
     change(out, **fields)
@@ -149,8 +204,19 @@ def test_lines_of_other_shapes_are_no_results(out, fields):
 
 
 def test_what_a_stranger_may_have_put_into_the_rest(out):
-    change(out, name="\ud800", error={"a": ["b"]}, metrics={"a": {"b": {"c": 1}}, "d": [1]}, seconds={"run": "long"}, loss={"first": None})
-    (out / "sweep.json").write_text(json.dumps({"versions": [1], "devices": 7, "network": "x", "commit": {"a": 1}, "config": None}))
+    change(
+        out,
+        name="\ud800",
+        error={"a": ["b"]},
+        metrics={"a": {"b": {"c": 1}}, "d": [1]},
+        seconds={"run": "long"},
+        loss={"first": None},
+    )
+    (out / "sweep.json").write_text(
+        json.dumps(
+            {"versions": [1], "devices": 7, "network": "x", "commit": {"a": 1}, "config": None}
+        )
+    )
     assert len(page_of(out, drawn=True).data["ids"]) == 15
 
 
@@ -166,7 +232,14 @@ def test_damaged_pictures_and_traces_are_left_out(out):
 
 def test_results_from_before_faces_were_kept_are_shown(out):
     file = out / "results.jsonl"
-    rows = [{name: value for name, value in json.loads(line).items() if name not in Result._field_defaults} for line in file.read_text().splitlines()]
+    rows = [
+        {
+            name: value
+            for name, value in json.loads(line).items()
+            if name not in Result._field_defaults
+        }
+        for line in file.read_text().splitlines()
+    ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     data = page_of(out).data
     assert data["before"] == [None] * 15
@@ -174,7 +247,11 @@ def test_results_from_before_faces_were_kept_are_shown(out):
 
 
 def test_what_is_not_finite_is_nothing(out):
-    change(out, metrics={"identity_similarity": float("nan"), "attribute_gain": float("inf")}, loss={"first": 1, "last": 10**400})
+    change(
+        out,
+        metrics={"identity_similarity": float("nan"), "attribute_gain": float("inf")},
+        loss={"first": 1, "last": 10**400},
+    )
     data = page_of(out).data
     assert values(data, "identity_similarity")[0] is values(data, "loss.last")[0] is None
 
@@ -196,7 +273,9 @@ def test_small_copies_are_made_once_and_again_for_newer_pictures(out):
     (name, *_) = sorted(path.relative_to(out).as_posix() for path in (out / "images").iterdir())
     place, told = out / thumbnails.thumbnail_of(name), []
     before = place.stat().st_mtime_ns
-    assert thumbnails.make_thumbnails(out, [name], lambda done, total: told.append((done, total))) == {name}
+    assert thumbnails.make_thumbnails(
+        out, [name], lambda done, total: told.append((done, total))
+    ) == {name}
     assert place.stat().st_mtime_ns == before
     image.save(out / name, np.full((500, 300, 3), 0.25, np.float32))
     os.utime(out / name, ns=(before + 10**9, before + 10**9))
@@ -219,13 +298,18 @@ def test_curves_survive_their_packing(out):
 
 
 def unpack(low: float, high: float, codes: str) -> list[float | None]:
-    return [None if code > 253 else low * (high / low) ** (code / 253) for code in base64.b64decode(codes)]
+    return [
+        None if code > 253 else low * (high / low) ** (code / 253)
+        for code in base64.b64decode(codes)
+    ]
 
 
 @given(st.lists(st.floats(1e-12, 1e9) | st.just(float("nan")), min_size=1, max_size=60))
 @settings(max_examples=200, deadline=None)
 def test_a_packed_curve_is_what_it_was_to_a_few_percent(numbers):
-    packed = curves.packed(curves.Curves(np.arange(len(numbers)), {"total": np.array(numbers)}))["total"]
+    packed = curves.packed(curves.Curves(np.arange(len(numbers)), {"total": np.array(numbers)}))[
+        "total"
+    ]
     top = max((number for number in numbers if number == number), default=0)
     if not top:
         assert packed == [0, 0, ""]
@@ -253,20 +337,39 @@ FACES = ["a", "a", "a", "a", "b", "b", "b", "b"]
     ("varying", "expected"),
     [
         ({}, {"nothing": []}),
-        ({"weights.attribute": [1.0, 2.0] * 4}, {"weights.attribute": ["weights.attribute"], "nothing": []}),
-        ({"guides": ["x"] * 4 + ["y"] * 4}, {"nothing": [], "guides": ["guides"]}),  # goes with the face: no column of its own unless wished
+        (
+            {"weights.attribute": [1.0, 2.0] * 4},
+            {"weights.attribute": ["weights.attribute"], "nothing": []},
+        ),
+        (
+            {"guides": ["x"] * 4 + ["y"] * 4},
+            {"nothing": [], "guides": ["guides"]},
+        ),  # goes with the face: no column of its own unless wished
         (
             {"attribute": ["S", "S", "E", "E"] * 2, "learning_rate": [1.0, 2.0] * 4},
-            {"learning rate": ["learning_rate"], "attribute": ["attribute"], "everything": ["attribute", "learning_rate"], "nothing": []},
+            {
+                "learning rate": ["learning_rate"],
+                "attribute": ["attribute"],
+                "everything": ["attribute", "learning_rate"],
+                "nothing": [],
+            },
         ),
         (
             {"strength": [1.0, 1.0, 2.0, 2.0] * 2, "learning_rate": [1.0, 2.0] * 4},
-            {"settings": ["strength", "learning_rate"], "strength": ["strength"], "learning rate": ["learning_rate"], "nothing": []},
+            {
+                "settings": ["strength", "learning_rate"],
+                "strength": ["strength"],
+                "learning rate": ["learning_rate"],
+                "nothing": [],
+            },
         ),
     ],
 )
 def test_what_may_stand_side_by_side(varying, expected):
-    found = [Column("reference", "setting", [*FACES]), *(Column(name, "setting", values) for name, values in varying.items())]
+    found = [
+        Column("reference", "setting", [*FACES]),
+        *(Column(name, "setting", values) for name, values in varying.items()),
+    ]
     assert columns.ways(found, FACES) == expected
 
 
@@ -297,9 +400,14 @@ def run(monkeypatch, capsys):
 
 
 def test_the_command_runs_as_a_module(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "facegen_jax.report", tmp_path], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "facegen_jax.report", tmp_path], capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"python -m facegen_jax.report: {tmp_path}: holds no results of a sweep (results.jsonl); give the --out of one\n"
+    assert (
+        done.stderr
+        == f"python -m facegen_jax.report: {tmp_path}: holds no results of a sweep (results.jsonl); give the --out of one\n"
+    )
 
 
 def test_the_command_writes_page_figures_and_table(out, run):
@@ -307,7 +415,10 @@ def test_the_command_writes_page_figures_and_table(out, run):
         (out / name).unlink()
     status, said, errors = run(out)
     assert (status, errors) == (0, "")
-    assert said.split() == [str(out / name) for name in ("report.html", "contact_sheet.png", "curves.png", "identity_vs_attribute.png")]
+    assert said.split() == [
+        str(out / name)
+        for name in ("report.html", "contact_sheet.png", "curves.png", "identity_vs_attribute.png")
+    ]
     with (out / "results.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 15
 
@@ -363,7 +474,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(out, run):
         ([], "(--help shows all options)"),
         (["OUT", "--limit", "0"], "--limit must be at least 1"),
         (["OUT", "--video", "zzz"], "no runs have an id that begins with 'zzz'"),
-        (["OUT", "--anchors", "none.json"], "none.json: no such file; make one with"),
+        (["OUT", "--baselines", "none.json"], "none.json: no such file; make one with"),
     ],
 )
 def test_bad_input_is_one_line(out, run, options, message):

@@ -22,7 +22,10 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="needs Debian's chromium (apt-get install chromium)"),
+    pytest.mark.skipif(
+        CHROMIUM is None and not os.environ.get("CI"),
+        reason="needs Debian's chromium (apt-get install chromium)",
+    ),
 ]
 
 
@@ -53,9 +56,18 @@ def watched(page: Page, folder: Path) -> list[str]:
     trouble: list[str] = []
     page.on("console", lambda message: trouble.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: trouble.append(f"dialog: {dialog.message}") or dialog.dismiss())
+    page.on(
+        "dialog", lambda dialog: trouble.append(f"dialog: {dialog.message}") or dialog.dismiss()
+    )
     page.on("requestfailed", lambda request: trouble.append(f"failed: {request.url}"))
-    page.on("request", lambda request: None if request.url.startswith((folder.as_uri(), "blob:", "data:")) else trouble.append(request.url))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((folder.as_uri(), "blob:", "data:"))
+            else trouble.append(request.url)
+        ),
+    )
     return trouble
 
 
@@ -70,11 +82,19 @@ def count(page: Page) -> int:
 def listed(page: Page, column: str) -> list[str]:
     """A column of the table of runs."""
     heads = [text.rstrip(" ↑↓") for text in page.locator("#runs thead th").all_text_contents()]
-    return page.locator(f"#runs tbody tr td:nth-child({heads.index(column) + 1})").all_text_contents()
+    return page.locator(
+        f"#runs tbody tr td:nth-child({heads.index(column) + 1})"
+    ).all_text_contents()
 
 
 @pytest.mark.parametrize(
-    "opened", [{"color_scheme": scheme, "viewport": size} for scheme in ("light", "dark") for size in (DESK, PHONE)], indirect=True
+    "opened",
+    [
+        {"color_scheme": scheme, "viewport": size}
+        for scheme in ("light", "dark")
+        for size in (DESK, PHONE)
+    ],
+    indirect=True,
 )
 def test_it_is_accessible_and_fits_the_window(opened):
     for selector in (None, "dialog"):
@@ -86,7 +106,9 @@ def test_it_is_accessible_and_fits_the_window(opened):
 
 
 def test_pictures_are_small_late_and_open_in_full(opened, swept):
-    sources = opened.locator("#faces img").evaluate_all("images => images.map(image => [image.getAttribute('src'), image.loading, image.alt])")
+    sources = opened.locator("#faces img").evaluate_all(
+        "images => images.map(image => [image.getAttribute('src'), image.loading, image.alt])"
+    )
     assert sources
     for source, loading, alt in sources:
         assert re.fullmatch(r"thumbs/(images|faces)/\w{16}\.webp", source)
@@ -100,12 +122,22 @@ def test_pictures_are_small_late_and_open_in_full(opened, swept):
 
 def test_a_row_for_each_face_and_a_column_for_each_setting(opened):
     heads = opened.locator("#faces thead th").all_text_contents()
-    assert heads == ["reference", "guides", "weights.attribute 0.1", "weights.attribute 1", "weights.attribute 10"]
+    assert heads == [
+        "reference",
+        "guides",
+        "weights.attribute 0.1",
+        "weights.attribute 1",
+        "weights.attribute 10",
+    ]
     assert opened.locator("#faces tbody tr").count() == 5
     assert opened.locator("#faces .failed").count() == 3
     opened.locator("#summary").get_by_text("weights.attribute 10").wait_for()
     opened.get_by_label("Columns").select_option("nothing")
-    assert opened.locator("#faces thead th").all_text_contents() == ["reference", "guides, weights.attribute", "all"]
+    assert opened.locator("#faces thead th").all_text_contents() == [
+        "reference",
+        "guides, weights.attribute",
+        "all",
+    ]
     assert opened.locator("#faces tbody tr").count() == 15
     assert opened.locator(".overview [data-across]").input_value() == "nothing"
 
@@ -114,7 +146,12 @@ def test_filters_by_choice_number_text_and_search(opened, swept):
     assert count(opened) == 15
     opened.locator("#filters summary", has_text="status").click()
     opened.get_by_label("failed (3)").check()
-    assert count(opened) == opened.locator("#faces .cell").count() == opened.locator("#failure-list tbody tr").count() == 3
+    assert (
+        count(opened)
+        == opened.locator("#faces .cell").count()
+        == opened.locator("#failure-list tbody tr").count()
+        == 3
+    )
     assert opened.locator("#scatter .point").count() == 0
     opened.get_by_label("failed (3)").uncheck()
     opened.get_by_label("ok (12)").check()
@@ -122,7 +159,11 @@ def test_filters_by_choice_number_text_and_search(opened, swept):
     opened.get_by_label("0.1 (5)").check()
     opened.get_by_label("10 (5)").check()
     assert count(opened) == 8
-    cosines = sorted(row["metrics"]["identity_similarity"] for row in rows(swept).values() if row["status"] == "ok")
+    cosines = sorted(
+        row["metrics"]["identity_similarity"]
+        for row in rows(swept).values()
+        if row["status"] == "ok"
+    )
     opened.keyboard.press("Escape")
     opened.locator("#clear").click()
     assert count(opened) == 15
@@ -152,14 +193,22 @@ def test_sorting_by_any_column_both_ways(opened):
             assert head.get_attribute("aria-sort") == way
             found = listed(opened, name)
             known = [text for text in found if text != "–"]
-            ordered = sorted(known, key=(lambda text: text) if name == "name" else float, reverse=way == "descending")
+            ordered = sorted(
+                known,
+                key=(lambda text: text) if name == "name" else float,
+                reverse=way == "descending",
+            )
             assert known == ordered
-            assert found[len(known) :] == ["–"] * (len(found) - len(known))  # nothing comes last both ways
+            assert found[len(known) :] == ["–"] * (
+                len(found) - len(known)
+            )  # nothing comes last both ways
             assert known != shown
             shown = known
     opened.get_by_label("Sort by").select_option("identity_similarity")
     opened.locator("#direction").click()
-    assert listed(opened, "identity similarity")[:1] == [min((text for text in listed(opened, "identity similarity") if text != "–"), key=float)]
+    assert listed(opened, "identity similarity")[:1] == [
+        min((text for text in listed(opened, "identity similarity") if text != "–"), key=float)
+    ]
 
 
 def test_faces_are_sorted_by_their_median(opened, swept):
@@ -167,10 +216,17 @@ def test_faces_are_sorted_by_their_median(opened, swept):
     medians: dict[str, list[float]] = {}
     for row in rows(swept).values():
         if row["status"] == "ok":
-            medians.setdefault(row["pair"]["reference"], []).append(row["metrics"]["identity_similarity"])
+            medians.setdefault(row["pair"]["reference"], []).append(
+                row["metrics"]["identity_similarity"]
+            )
     order = sorted(medians, key=lambda name: sorted(medians[name])[1])
     names = opened.locator("#faces .stays").all_text_contents()
-    shown = {HOSTILE: "3.png", "first": "0.png", "1": "1.png", "<img src=x onerror=alert(1)>": "<img src=x onerror=alert(1)>.png"}
+    shown = {
+        HOSTILE: "3.png",
+        "first": "0.png",
+        "1": "1.png",
+        "<img src=x onerror=alert(1)>": "<img src=x onerror=alert(1)>.png",
+    }
     assert [shown[name] for name in names[:-1]] == order
     assert names[-1] == "gone"
 
@@ -192,7 +248,9 @@ def test_the_slider_uncovers_the_result(opened):
     opened.mouse.move(box["x"] + box["width"] / 4, box["y"] + 30)
     opened.mouse.up()
     assert float(bar.input_value()) == pytest.approx(25, abs=1)
-    pair = opened.locator(".stage img").evaluate_all("images => images.map(image => image.getAttribute('src').split('/')[0])")
+    pair = opened.locator(".stage img").evaluate_all(
+        "images => images.map(image => image.getAttribute('src').split('/')[0])"
+    )
     assert pair == ["faces", "images"]
 
 
@@ -203,7 +261,10 @@ def test_the_viewer_goes_by_keys(opened, swept):
     ids = opened.evaluate("shownRuns.map(run => data.ids[run])")
     start = ids.index(opened.evaluate("location.hash.slice(1)"))
     expect(opened.locator("#viewer-place")).to_have_text(f"{start + 1} of 15")
-    assert [text.split(" ")[0] for text in opened.locator("#viewer-pictures figcaption").all_text_contents()] == ["reference", "guide", "result"]
+    assert [
+        text.split(" ")[0]
+        for text in opened.locator("#viewer-pictures figcaption").all_text_contents()
+    ] == ["reference", "guide", "result"]
     opened.keyboard.press("ArrowRight")
     assert opened.evaluate("location.hash.slice(1)") == ids[start + 1]
     opened.keyboard.press("ArrowLeft")
@@ -213,7 +274,9 @@ def test_the_viewer_goes_by_keys(opened, swept):
         assert opened.get_by_role("button", name=name).get_attribute("aria-pressed") == "true", name
     opened.keyboard.press("Home")
     expect(opened.locator("#viewer-pictures output")).to_have_text("step 0")
-    assert (opened.locator("#viewer-pictures img").get_attribute("src") or "").endswith("/000000.png")
+    assert (opened.locator("#viewer-pictures img").get_attribute("src") or "").endswith(
+        "/000000.png"
+    )
     assert opened.locator("#viewer-curves path.curve").count() >= 4
     opened.keyboard.press("Escape")
     expect(opened.locator("#viewer")).to_be_hidden()
@@ -248,10 +311,16 @@ def test_points_are_linked_to_pictures(opened, swept):
     opened.locator("#scatter .point[tabindex='0']").focus()
     seen = []
     for _ in range(3):
-        seen.append(opened.evaluate("value('identity_similarity', Number(document.activeElement.dataset.run))"))
+        seen.append(
+            opened.evaluate(
+                "value('identity_similarity', Number(document.activeElement.dataset.run))"
+            )
+        )
         opened.keyboard.press("ArrowRight")
     assert seen == sorted(seen)
-    assert "identity similarity" in opened.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert "identity similarity" in opened.evaluate(
+        "document.activeElement.getAttribute('aria-label')"
+    )
     opened.keyboard.press("Enter")
     expect(opened.locator("#viewer")).to_be_visible()
     opened.keyboard.press("Escape")
@@ -282,7 +351,9 @@ def test_the_selection_is_downloaded_as_a_table(opened, swept, tmp_path):
     assert found.keys() == expected.keys()
     for id, row in found.items():
         assert row["name"] == expected[id]["name"]
-        assert float(row["identity_similarity"]) == pytest.approx(expected[id]["metrics"]["identity_similarity"], rel=1e-4)
+        assert float(row["identity_similarity"]) == pytest.approx(
+            expected[id]["metrics"]["identity_similarity"], rel=1e-4
+        )
 
 
 def test_hostile_names_are_shown_as_they_are(opened):
@@ -297,10 +368,15 @@ def test_a_script_that_came_in_somehow_would_not_run(browser, swept):
     page.evaluate(
         "() => { const script = document.createElement('script'); script.textContent = 'window.hurt = true'; document.body.append(script); }"
     )
-    page.evaluate("() => { document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hurt = true\">'); }")
+    page.evaluate(
+        "() => { document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hurt = true\">'); }"
+    )
     page.wait_for_timeout(200)
     assert page.evaluate("window.hurt") is None
-    assert page.evaluate("fetch('https://example.org').then(() => 'sent', () => 'refused')") == "refused"
+    assert (
+        page.evaluate("fetch('https://example.org').then(() => 'sent', () => 'refused')")
+        == "refused"
+    )
     page.close()
 
 
@@ -322,10 +398,16 @@ def test_folders_of_other_shapes_open_too(browser, swept, tmp_path, kept):
     out = Path(shutil.copytree(swept, tmp_path / "out"))
     known = sorted(rows(out).values(), key=lambda row: row["status"])
     if kept == "many":
-        chosen = [row | {"id": f"{number:03}{row['id'][3:]}", "grid": row["grid"] | {"seed": number}} for number in range(20) for row in known]
+        chosen = [
+            row | {"id": f"{number:03}{row['id'][3:]}", "grid": row["grid"] | {"seed": number}}
+            for number in range(20)
+            for row in known
+        ]
     else:
         chosen = known[:3] if kept == "failed" else known[-1:]
-    (out / "results.jsonl").write_bytes(b"".join(results.line(results.Result(**row)) for row in chosen))
+    (out / "results.jsonl").write_bytes(
+        b"".join(results.line(results.Result(**row)) for row in chosen)
+    )
     write_report(out)
     page = browser.new_page(viewport=PHONE)
     trouble = watched(page, out)

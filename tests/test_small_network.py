@@ -6,15 +6,27 @@ import jax
 import numpy as np
 import pytest
 
-from facegen_jax import align, detector, image, metrics, recipe, regions, settings
-from facegen_jax.checkpoint import WEIGHTS_FOLDER, load_network
-from facegen_jax.direction import load_direction
-from facegen_jax.edit import edit
-from facegen_jax.problem import from_direction, from_guides, stack
-from facegen_jax.solver import Solver
-from facegen_jax.vgg_face import CONVOLUTIONS, DENSE, descriptor
+from facegen_jax.descent.problem import from_direction, from_guides, stack
+from facegen_jax.descent.solver import Solver
+from facegen_jax.edit import recipe, settings
+from facegen_jax.edit.engine import edit
+from facegen_jax.faces import align, detector, image, regions
+from facegen_jax.network import metrics
+from facegen_jax.network.checkpoint import WEIGHTS_FOLDER, load_network
+from facegen_jax.network.direction import load_direction
+from facegen_jax.network.vgg_face import CONVOLUTIONS, DENSE, descriptor
 
-NAMES = ["Eyeglasses", "Smiling", "Mustache", "Mouth Slightly Open", "Senior", "Youth", "Bangs", "Male", "Female"]
+NAMES = [
+    "Eyeglasses",
+    "Smiling",
+    "Mustache",
+    "Mouth Slightly Open",
+    "Senior",
+    "Youth",
+    "Bangs",
+    "Male",
+    "Female",
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +39,11 @@ def people(faces):
     """Two photos each of eight people, aligned: arrays of shape (8, 2, 112, 112, 3)."""
     pytest.importorskip("dlib", reason="needs the extra `align`")
     with open(faces / "lfw/labels.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["filename"].endswith(("_0001.jpg", "_0002.jpg"))]
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["filename"].endswith(("_0001.jpg", "_0002.jpg"))
+        ]
     paths = [faces / "lfw/images" / row["filename"] for row in rows]
     pictures = []
     for one, other in zip(paths[100::120], paths[101::120], strict=False):
@@ -36,7 +52,12 @@ def people(faces):
         photos = [image.load(path) for path in (one, other)]
         found = [detector.detect(photo) for photo in photos]
         if all(found):
-            pictures.append([align.to_template(photo, points[0], 112) for photo, points in zip(photos, found, strict=True)])
+            pictures.append(
+                [
+                    align.to_template(photo, points[0], 112)
+                    for photo, points in zip(photos, found, strict=True)
+                ]
+            )
     assert len(pictures) >= 8
     return np.array(pictures[:8])
 
@@ -70,7 +91,9 @@ def test_tuning_raises_the_attribute_and_keeps_the_person(network, people):
     references = people[:4, 0]
     objective = recipe.objective(settings.Weights())
     problems = [
-        from_direction(network.params, objective, r, load_direction(network, name).maps) for name in ("Smiling", "Mustache") for r in references
+        from_direction(network.params, objective, r, load_direction(network, name).maps)
+        for name in ("Smiling", "Mustache")
+        for r in references
     ]
     solutions = Solver(objective, 60).run_stacked(network.params, stack(problems))
     for number, solution in enumerate(solutions):
@@ -84,11 +107,19 @@ def test_tuning_raises_the_attribute_and_keeps_the_person(network, people):
 @pytest.mark.slow
 def test_a_guide_is_approached(network, people):
     objective = recipe.objective(settings.Weights(), guided=True, area=0.4)
-    problem = from_guides(network.params, objective, people[0, 0], [people[1, 0]], masks={"inside": regions.region("face", 112)})
+    problem = from_guides(
+        network.params,
+        objective,
+        people[0, 0],
+        [people[1, 0]],
+        masks={"inside": regions.region("face", 112)},
+    )
     solution = Solver(objective, 60).run(network.params, problem)
     first, last = solution.parts["attribute"]
     assert last < 0.9 * first
-    assert metrics.identity_similarity(network, solution.image, people[0, 0]) > metrics.identity_similarity(network, solution.image, people[1, 0])
+    assert metrics.identity_similarity(
+        network, solution.image, people[0, 0]
+    ) > metrics.identity_similarity(network, solution.image, people[1, 0])
 
 
 @pytest.mark.faces
@@ -96,7 +127,12 @@ def test_a_guide_is_approached(network, people):
 def test_a_photo_is_edited_from_file_to_file(faces, tmp_path):
     pytest.importorskip("dlib", reason="needs the extra `align`")
     (outcome,) = edit(
-        settings.Edit(faces / "lfw/images/Aaron_Peirsol/Aaron_Peirsol_0001.jpg", tmp_path / "out.png", attribute="Eyeglasses", steps=40)
+        settings.Edit(
+            faces / "lfw/images/Aaron_Peirsol/Aaron_Peirsol_0001.jpg",
+            tmp_path / "out.png",
+            attribute="Eyeglasses",
+            steps=40,
+        )
     )
     assert outcome.notes == ()
     assert outcome.solution.status == "ok"
@@ -110,5 +146,9 @@ def test_a_photo_is_edited_from_file_to_file(faces, tmp_path):
 def test_strength_zero_changes_nothing(network, strength):
     reference = np.asarray(jax.random.uniform(jax.random.key(0), (112, 112, 3)))
     objective = recipe.objective(settings.Weights())
-    problem = from_direction(network.params, objective, reference, load_direction(network, "Smiling").maps, strength)
-    np.testing.assert_allclose(Solver(objective, 10).run(network.params, problem).image, reference, atol=1e-3)
+    problem = from_direction(
+        network.params, objective, reference, load_direction(network, "Smiling").maps, strength
+    )
+    np.testing.assert_allclose(
+        Solver(objective, 10).run(network.params, problem).image, reference, atol=1e-3
+    )

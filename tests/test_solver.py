@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from facegen_jax import objective as o
-from facegen_jax import problem as p
-from facegen_jax import solver as s
-from facegen_jax.batch import run_batch
-from facegen_jax.canvas import Fourier, Pixels
-from facegen_jax.vgg_face import extract
+from facegen_jax.descent import objective as o
+from facegen_jax.descent import problem as p
+from facegen_jax.descent import solver as s
+from facegen_jax.descent.batch import run_batch
+from facegen_jax.descent.canvas import Fourier, Pixels
+from facegen_jax.network.vgg_face import extract
 
-OBJECTIVE = 0.5 * o.Identity(("conv3_1",)) + 1.0 * o.Attribute(("conv1_2", "conv2_1")) + 1.0 * o.TotalVariation()
+OBJECTIVE = (
+    0.5 * o.Identity(("conv3_1",))
+    + 1.0 * o.Attribute(("conv1_2", "conv2_1"))
+    + 1.0 * o.TotalVariation()
+)
 
 
 @pytest.fixture
@@ -42,8 +46,13 @@ def test_descends_within_the_box_and_keeps_the_best(params, problem, optimizer, 
 def test_traces_every_term_at_every_step(params, problem):
     solution = s.Solver(OBJECTIVE, 23).run(params, problem)
     assert set(solution.trace) == {"total", "identity", "attribute", "total_variation"}
-    assert all(values.shape == (23,) and np.all(np.isfinite(values)) for values in solution.trace.values())
-    weighted = sum(weight * solution.trace[name] for name, weight in zip(OBJECTIVE.names, OBJECTIVE.weights, strict=True))
+    assert all(
+        values.shape == (23,) and np.all(np.isfinite(values)) for values in solution.trace.values()
+    )
+    weighted = sum(
+        weight * solution.trace[name]
+        for name, weight in zip(OBJECTIVE.names, OBJECTIVE.weights, strict=True)
+    )
     np.testing.assert_allclose(weighted, solution.trace["total"], rtol=1e-5)
     assert solution.trace["identity"][0] == pytest.approx(0, abs=1e-6)
     assert solution.parts["total"] == (solution.trace["total"][0], solution.trace["total"][-1])
@@ -68,7 +77,9 @@ def test_changing_any_number_compiles_nothing(params, picture, guide, counting):
 
     def solve(weight, steps, rate, images):
         objective = weight * o.Attribute(("conv1_2",)) + 1.0 * term
-        made = p.with_noise(p.from_guides(params, objective, images[0], images[1:]), jax.random.key(steps), 0.01)
+        made = p.with_noise(
+            p.from_guides(params, objective, images[0], images[1:]), jax.random.key(steps), 0.01
+        )
         before = len(traced)  # the builder's own check of the objective traces it too
         s.Solver(objective, steps, learning_rate=rate).run(params, made)
         return len(traced) - before
@@ -83,7 +94,9 @@ def test_a_problem_can_carry_its_own_numbers(params, problem):
     many = p.stack([problem._replace(weights=jnp.array(weights), learning_rate=jnp.float32(rate)) for weights, rate in
                     [((0.5, 1.0, 1.0), 0.02), ((0.5, 0.0, 1.0), 0.02), ((0.5, 1.0, 1.0), 0.0)]])  # fmt: skip
     plain, no_attribute, no_rate = s.Solver(OBJECTIVE, 10).run_stacked(params, many)
-    np.testing.assert_allclose(plain.image, s.Solver(OBJECTIVE, 10).run(params, problem).image, atol=1e-5)
+    np.testing.assert_allclose(
+        plain.image, s.Solver(OBJECTIVE, 10).run(params, problem).image, atol=1e-5
+    )
     np.testing.assert_allclose(no_attribute.image, problem.start, atol=1e-5)
     np.testing.assert_allclose(no_rate.image, problem.start, atol=1e-5)
     assert np.abs(plain.image - np.asarray(problem.start)).max() > 0.05
@@ -92,7 +105,9 @@ def test_a_problem_can_carry_its_own_numbers(params, problem):
 @pytest.mark.parametrize("optimizer", s.LEARNING_RATES)
 def test_a_non_finite_problem_freezes_alone(params, problem, optimizer):
     broken = jax.tree.map(lambda leaf: leaf, problem)
-    broken.targets.attribute["conv1_2"] = broken.targets.attribute["conv1_2"].at[0, 0, 0].set(jnp.nan)
+    broken.targets.attribute["conv1_2"] = (
+        broken.targets.attribute["conv1_2"].at[0, 0, 0].set(jnp.nan)
+    )
     solver = s.Solver(OBJECTIVE, 12, optimizer)
     bad, good = solver.run_stacked(params, p.stack([broken, problem]))
     assert (bad.status, good.status) == ("non_finite", "ok")
@@ -126,7 +141,9 @@ def test_batches_give_what_single_runs_give(params, problem, picture, guide, bat
     solver = s.Solver(OBJECTIVE, 10)
     together = run_batch(solver, params, p.stack(problems), batch_size=batch_size)
     assert len(together) == 5
-    for found, single in zip(together, [solver.run(params, each) for each in problems], strict=True):
+    for found, single in zip(
+        together, [solver.run(params, each) for each in problems], strict=True
+    ):
         np.testing.assert_allclose(found.image, single.image, atol=1e-5)
 
 
@@ -175,9 +192,13 @@ def test_lbfgs_reaches_what_scipy_reaches(params, problem):
     assert solver.run(params, problem).trace["total"].min() < 1.1 * scipys.fun
 
 
-@pytest.mark.parametrize(("arguments", "message"), [({"optimizer": "rmsprop"}, "rmsprop"), ({"steps": 0}, "at least 1")])
+@pytest.mark.parametrize(
+    ("arguments", "message"), [({"optimizer": "rmsprop"}, "rmsprop"), ({"steps": 0}, "at least 1")]
+)
 def test_settings_are_checked(arguments, message):
-    with pytest.raises((ValueError, TypeError), match=message):  # TypeError: from the type checker of the test run
+    with pytest.raises(
+        (ValueError, TypeError), match=message
+    ):  # TypeError: from the type checker of the test run
         s.Solver(OBJECTIVE, **arguments)
 
 

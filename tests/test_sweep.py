@@ -9,9 +9,10 @@ import jax
 import numpy as np
 import pytest
 
-from facegen_jax import image, solver
-from facegen_jax.checkpoint import load_network
-from facegen_jax.edit import edit
+from facegen_jax.descent import solver
+from facegen_jax.edit.engine import edit
+from facegen_jax.faces import image
+from facegen_jax.network.checkpoint import load_network
 from facegen_jax.report import results
 from facegen_jax.sweep import Sweep, SweepStopped, engine, run_sweep
 from facegen_jax.sweep.plan import make_plan
@@ -51,7 +52,11 @@ def table(config) -> dict[str, dict[str, str]]:
 
 
 def pictures(config) -> dict[str, Image]:
-    return {id: image.load(config.out / row["image"]) for id, row in table(config).items() if row["image"]}
+    return {
+        id: image.load(config.out / row["image"])
+        for id, row in table(config).items()
+        if row["image"]
+    }
 
 
 def assert_same(config, other):
@@ -77,8 +82,13 @@ def test_every_pair_with_every_setting_in_one_program(config):
     assert programs() == before + 1
     rows = table(config)
     assert set(rows) == {result.id for result in found}
-    assert {(row["name"], row["weights.attribute"], row["learning_rate"]) for row in rows.values()} == {
-        (name, weight, rate) for name in ("first", "1", "2", "3") for weight in ("0.1", "1.0", "10.0") for rate in ("0.002", "0.004")
+    assert {
+        (row["name"], row["weights.attribute"], row["learning_rate"]) for row in rows.values()
+    } == {
+        (name, weight, rate)
+        for name in ("first", "1", "2", "3")
+        for weight in ("0.1", "1.0", "10.0")
+        for rate in ("0.002", "0.004")
     }
     for id, row in rows.items():
         assert image.load(config.out / f"images/{id}.png").shape == (32, 32, 3)
@@ -98,9 +108,13 @@ def test_a_run_is_what_the_single_edit_gives(plain, folder):
     plan = make_plan(plain, load_network(plain.params))
     (group,) = plan.groups
     for run in group.runs:
-        (outcome,) = edit(dataclasses.replace(plan.edit(run), out=folder / "alone.png", params=plain.params))
+        (outcome,) = edit(
+            dataclasses.replace(plan.edit(run), out=folder / "alone.png", params=plain.params)
+        )
         np.testing.assert_array_equal(image.load(folder / "alone.png"), pictures(plain)[run.id])
-        assert outcome.scores["identity_similarity"] == pytest.approx(float(table(plain)[run.id]["identity_similarity"]), abs=1e-6)
+        assert outcome.scores["identity_similarity"] == pytest.approx(
+            float(table(plain)[run.id]["identity_similarity"]), abs=1e-6
+        )
 
 
 def test_a_second_time_runs_nothing(config):
@@ -127,14 +141,25 @@ def test_what_is_missing_is_done_and_nothing_twice(config, lost):
 
 
 def test_steps_share_a_program_and_layers_do_not(config):
-    plan = make_plan(dataclasses.replace(config, grid=("steps=5,10", "region=none,mouth,eyes", "optimizer=adam,sgd")), load_network(config.params))
+    plan = make_plan(
+        dataclasses.replace(
+            config, grid=("steps=5,10", "region=none,mouth,eyes", "optimizer=adam,sgd")
+        ),
+        load_network(config.params),
+    )
     assert len(plan.groups) == 8
     assert plan.programs == 4  # with or without a mask, two optimizers
 
 
 def test_equal_runs_are_done_once(config):
-    plan = make_plan(dataclasses.replace(config, grid=("seed=1,2,3", "learning-rate=none,0.02")), load_network(config.params))
-    assert (plan.total, plan.duplicates) == (4, 20)  # a seed without noise changes nothing, and 0.02 is the default
+    plan = make_plan(
+        dataclasses.replace(config, grid=("seed=1,2,3", "learning-rate=none,0.02")),
+        load_network(config.params),
+    )
+    assert (plan.total, plan.duplicates) == (
+        4,
+        20,
+    )  # a seed without noise changes nothing, and 0.02 is the default
 
 
 @pytest.mark.parametrize(
@@ -153,7 +178,8 @@ def test_equal_runs_are_done_once(config):
 def test_ids_tell_settings_apart(plain, change):
     network = load_network(plain.params)
     first, second = (
-        {run.id for group in make_plan(each, network).groups for run in group.runs} for each in (plain, dataclasses.replace(plain, **change))
+        {run.id for group in make_plan(each, network).groups for run in group.runs}
+        for each in (plain, dataclasses.replace(plain, **change))
     )
     assert not first & second
 
@@ -166,7 +192,9 @@ def test_ids_go_with_contents_not_with_names(plain, folder):
 
     before = ids()
     (folder / "0.png").rename(folder / "moved.png")
-    plain.pairs.write_text(plain.pairs.read_text().replace("0.png", "moved.png").replace("first", "other"))
+    plain.pairs.write_text(
+        plain.pairs.read_text().replace("0.png", "moved.png").replace("first", "other")
+    )
     assert ids() == before
     image.save(folder / "moved.png", image.load(folder / "5.png"))
     assert ids()[0] != before[0]
@@ -183,7 +211,8 @@ def test_failures_stay_apart(plain, folder):
     (folder / "broken.png").write_bytes((folder / "1.png").read_bytes()[:200])
     plain.pairs.write_text(plain.pairs.read_text().replace("name\n", "name\n" + BAD))
     found = {
-        (result.name, float(str(result.grid["strength"]))): result for result in run_sweep(dataclasses.replace(plain, grid=("strength=1,1e30",)))
+        (result.name, float(str(result.grid["strength"]))): result
+        for result in run_sweep(dataclasses.replace(plain, grid=("strength=1,1e30",)))
     }
     assert len(found) == 14
     for (name, weight), result in found.items():
@@ -216,7 +245,10 @@ def test_failed_runs_are_done_again_on_request(plain, folder):
     assert len(table(plain)) == 5  # which takes the place of the failed one
 
 
-@pytest.mark.parametrize(("option", "done"), [({"fail_fast": True}, 1), ({"max_failures": 1}, 2), ({"max_failures": 5}, 7)])
+@pytest.mark.parametrize(
+    ("option", "done"),
+    [({"fail_fast": True}, 1), ({"max_failures": 1}, 2), ({"max_failures": 5}, 7)],
+)
 def test_too_many_failures_stop_it(plain, option, done):
     plain.pairs.write_text(plain.pairs.read_text().replace("name\n", "name\n" + BAD))
     config = dataclasses.replace(plain, batch_size=1, **option)
@@ -231,7 +263,9 @@ def test_too_many_failures_stop_it(plain, option, done):
 def test_other_settings_are_refused_with_what_differs(plain):
     list(run_sweep(plain))
     other = dataclasses.replace(plain, steps=30, grid=("seed=0",))
-    with pytest.raises(SweepError, match=r"grid was \[\], is \['seed=0'\]; steps was 20, is 30; --extend adds"):
+    with pytest.raises(
+        SweepError, match=r"grid was \[\], is \['seed=0'\]; steps was 20, is 30; --extend adds"
+    ):
         list(run_sweep(other))
     plain.pairs.write_text(plain.pairs.read_text() + "4.png,5.png,\n")
     with pytest.raises(SweepError, match="1 new lines and lacks 0 old"):
@@ -245,19 +279,26 @@ def test_other_settings_are_refused_with_what_differs(plain):
 
 def test_what_changes_no_picture_may_differ(plain):
     list(run_sweep(plain))
-    assert list(run_sweep(dataclasses.replace(plain, batch_size=2, checkpoint_steps=10, traces=False))) == []
+    assert (
+        list(run_sweep(dataclasses.replace(plain, batch_size=2, checkpoint_steps=10, traces=False)))
+        == []
+    )
 
 
 @pytest.mark.parametrize("optimizer", solver.LEARNING_RATES)
 def test_stopped_in_the_middle_it_goes_on_to_the_same_pictures(plain, folder, optimizer):
-    plain = dataclasses.replace(plain, optimizer=optimizer, steps=43, checkpoint_steps=20, batch_size=3)
+    plain = dataclasses.replace(
+        plain, optimizer=optimizer, steps=43, checkpoint_steps=20, batch_size=3
+    )
     whole = dataclasses.replace(plain, out=folder / "whole")
     list(run_sweep(whole))
     looks = []
 
     def stop():
         looks.append(1)
-        return len(looks) >= 6  # looked at by the preparing thread too: some step of the first batch
+        return (
+            len(looks) >= 6
+        )  # looked at by the preparing thread too: some step of the first batch
 
     with pytest.raises(SweepStopped, match="4 left"):
         list(run_sweep(plain, stop=stop))
@@ -336,7 +377,7 @@ def test_a_dry_run_tells_and_writes_nothing(config):
 def test_the_largest_batch_that_fits_is_found(config, monkeypatch):
     config = dataclasses.replace(config, batch_size="auto")
     assert "batches of 24" in engine.dry_run(config)
-    from facegen_jax import batch
+    from facegen_jax.descent import batch
 
     monkeypatch.setattr(batch, "available", lambda: 3_000_000)
     few = engine.dry_run(config)
@@ -370,12 +411,27 @@ def test_a_lost_part_is_picked_up_by_whoever_comes(config):
 @pytest.mark.faces
 def test_real_faces_of_a_gallery_named_directions_and_guides(tmp_path, faces):
     """All three sources of attributes in one table."""
-    people = [min((faces / "lfw/images" / name).glob("*.jpg")) for name in ("Aaron_Peirsol", "Tony_Blair", "Megawati_Sukarnoputri")]
-    rows = [f"{people[0]},,Smiling,", f"{people[1]},,Eyeglasses,mouth", f"{people[2]},{people[0]},,"]
+    people = [
+        min((faces / "lfw/images" / name).glob("*.jpg"))
+        for name in ("Aaron_Peirsol", "Tony_Blair", "Megawati_Sukarnoputri")
+    ]
+    rows = [
+        f"{people[0]},,Smiling,",
+        f"{people[1]},,Eyeglasses,mouth",
+        f"{people[2]},{people[0]},,",
+    ]
     (tmp_path / "pairs.csv").write_text("\n".join(["reference,guides,attribute,region", *rows]))
-    config = Sweep(tmp_path / "pairs.csv", tmp_path / "out", ("weights.attribute=0.5,1",), steps=10, paste_back=True)
+    config = Sweep(
+        tmp_path / "pairs.csv",
+        tmp_path / "out",
+        ("weights.attribute=0.5,1",),
+        steps=10,
+        paste_back=True,
+    )
     found = list(run_sweep(config))
     assert [result.ok for result in found] == [True] * 6
-    assert all(image.load(tmp_path / "out" / str(result.image)).shape == (250, 250, 3) for result in found)
+    assert all(
+        image.load(tmp_path / "out" / str(result.image)).shape == (250, 250, 3) for result in found
+    )
     gains = [result.metrics["attribute_gain"] for result in found]
     assert all(isinstance(gain, float) and gain > 0 for gain in gains[:4])

@@ -20,7 +20,22 @@ from facegen_jax.sweep.settings import SweepError
 
 
 def result(id="a", status="ok", **changes) -> Result:
-    made = Result(id, "name", status, None if status == "ok" else "why", {"reference": "a.png"}, {}, {}, {}, {}, {}, [], [], None, None)
+    made = Result(
+        id,
+        "name",
+        status,
+        None if status == "ok" else "why",
+        {"reference": "a.png"},
+        {},
+        {},
+        {},
+        {},
+        {},
+        [],
+        [],
+        None,
+        None,
+    )
     return made._replace(**changes)
 
 
@@ -35,7 +50,9 @@ def test_whatever_was_cut_off_only_whole_lines_stay(tmp_path_factory, names, cut
     assert whole == b"".join(lines)
     path.write_bytes(whole[: max(0, len(whole) - cut)])
     expected = whole[: max(0, len(whole) - cut)].rpartition(b"\n")
-    assert [row["id"] for row in results.lines(path)] == names[: expected[0].count(b"\n") + bool(expected[1])]
+    assert [row["id"] for row in results.lines(path)] == names[
+        : expected[0].count(b"\n") + bool(expected[1])
+    ]
     results.mend(path)
     assert path.read_bytes() == expected[0] + expected[1]
     results.append(path, results.line(result("next")))
@@ -57,13 +74,21 @@ try:
 except OSError as error:
     print("refused")
 """
-    done = subprocess.run([sys.executable, "-c", script, tmp_path / "r.jsonl"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "r.jsonl"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout == "refused\n"
     assert (tmp_path / "r.jsonl").read_bytes() == b'{"first": 1}\n'
 
 
 def test_what_is_not_finite_becomes_null():
-    assert json.loads(results.line(result(loss={"first": float("inf"), "last": 1.0})))["loss"] == {"first": None, "last": 1.0}
+    assert json.loads(results.line(result(loss={"first": float("inf"), "last": 1.0})))["loss"] == {
+        "first": None,
+        "last": 1.0,
+    }
 
 
 def test_a_line_that_is_no_result_is_named(tmp_path):
@@ -73,7 +98,13 @@ def test_a_line_that_is_no_result_is_named(tmp_path):
 
 
 def test_the_table_has_each_edit_once_and_its_good_result(tmp_path):
-    again = [result("a", "failed"), result("b", grid={"seed": 1}), result("a"), result("c", grid={"seed": 2}), result("d", grid={"seed": 2})]
+    again = [
+        result("a", "failed"),
+        result("b", grid={"seed": 1}),
+        result("a"),
+        result("c", grid={"seed": 2}),
+        result("d", grid={"seed": 2}),
+    ]
     (tmp_path / "results.jsonl").write_bytes(b"".join(map(results.line, again)))
     (tmp_path / "results.0-of-2.jsonl").write_bytes(results.line(result("a", "failed")))
     write_table(tmp_path)
@@ -94,7 +125,11 @@ def holder(tmp_path):
     processes = []
 
     def start(number=0, parts=1):
-        process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path, str(number), str(parts)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, tmp_path, str(number), str(parts)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         processes.append(process)
         assert process.stdout
         assert process.stdout.readline() == "held\n"
@@ -109,7 +144,10 @@ def holder(tmp_path):
 
 def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path, holder):
     process = holder()
-    with pytest.raises(SweepError, match=rf"in use by process {process.pid} of .* for 0 minutes"), lock.held(tmp_path, Part()):
+    with (
+        pytest.raises(SweepError, match=rf"in use by process {process.pid} of .* for 0 minutes"),
+        lock.held(tmp_path, Part()),
+    ):
         pass
     process.kill()
     process.wait()
@@ -130,7 +168,18 @@ def test_parts_of_one_division_go_together_and_others_do_not(tmp_path, holder):
 @pytest.mark.parametrize(("age", "free"), [(5, False), (lock.STALE + 5, True)])
 def test_another_machines_lock_counts_until_it_gives_no_sign(tmp_path, age, free):
     place = tmp_path / "lock"
-    place.write_text(json.dumps({"process": 1, "started": "1", "user": "u", "host": "elsewhere", "machine": "elsewhere", "since": 0}))
+    place.write_text(
+        json.dumps(
+            {
+                "process": 1,
+                "started": "1",
+                "user": "u",
+                "host": "elsewhere",
+                "machine": "elsewhere",
+                "since": 0,
+            }
+        )
+    )
     os.utime(place, (time.time() - age,) * 2)
     assert lock.alive(place) != free
 

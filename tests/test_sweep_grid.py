@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from facegen_jax.settings import Edit, Weights
+from facegen_jax.edit.settings import Edit, Weights
 from facegen_jax.sweep.fields import changed, convert, fields
 from facegen_jax.sweep.grid import points
 from facegen_jax.sweep.pairs import load_pairs
@@ -13,12 +13,18 @@ from facegen_jax.sweep.settings import SweepError
 
 def test_lists_are_combined_in_order():
     found = points(["weights.attribute=0.1,1", "optimizer=adam,sgd"])
-    assert found == [{"weights.attribute": w, "optimizer": o} for w in (0.1, 1.0) for o in ("adam", "sgd")]
+    assert found == [
+        {"weights.attribute": w, "optimizer": o} for w in (0.1, 1.0) for o in ("adam", "sgd")
+    ]
 
 
 def test_zipped_lists_go_together_and_with_the_grid():
     found = points(["seed=1,2"], ["steps=10,20", "learning-rate=0.1,0.2"])
-    assert found == [{"seed": s, "steps": n, "learning_rate": r} for s in (1, 2) for n, r in ((10, 0.1), (20, 0.2))]
+    assert found == [
+        {"seed": s, "steps": n, "learning_rate": r}
+        for s in (1, 2)
+        for n, r in ((10, 0.1), (20, 0.2))
+    ]
 
 
 def test_without_a_grid_there_is_one_point():
@@ -83,7 +89,18 @@ def test_what_is_wrong_is_said(grid, zipped, message):
 @pytest.mark.parametrize("name", sorted(fields()))
 def test_every_field_has_a_type_that_text_can_be_read_as(name):
     """What is wrong for its type is refused with one line, never with anything else."""
-    for text in ("1", "0.5", "adam", "true", "none", "mean", "everywhere", "natural", "auto", "free"):
+    for text in (
+        "1",
+        "0.5",
+        "adam",
+        "true",
+        "none",
+        "mean",
+        "everywhere",
+        "natural",
+        "auto",
+        "free",
+    ):
         try:
             value = convert(name, text, "here")
         except SweepError as error:
@@ -93,7 +110,9 @@ def test_every_field_has_a_type_that_text_can_be_read_as(name):
 
 
 def test_changes_reach_nested_and_plain_fields():
-    edit = changed(Edit(Path("a"), Path("b")), {"weights.attribute": 3.0, "weights.chroma": 0.0, "steps": 7})
+    edit = changed(
+        Edit(Path("a"), Path("b")), {"weights.attribute": 3.0, "weights.chroma": 0.0, "steps": 7}
+    )
     assert edit.weights == Weights(attribute=3.0, chroma=0.0)
     assert edit.steps == 7
 
@@ -105,9 +124,15 @@ def written(folder, text):
 
 def test_pairs_have_paths_relative_to_the_table(tmp_path):
     first, second = load_pairs(
-        written(tmp_path, "\ufeffreference,guides,strength,mask,name\na.png, b.png;c/d.png ,,,me\n\n/e.png,f.png,0.5,m.png,\n")
+        written(
+            tmp_path,
+            "\ufeffreference,guides,strength,mask,name\na.png, b.png;c/d.png ,,,me\n\n/e.png,f.png,0.5,m.png,\n",
+        )
     )
-    assert first.values == {"reference": tmp_path / "a.png", "guides": (tmp_path / "b.png", tmp_path / "c/d.png")}
+    assert first.values == {
+        "reference": tmp_path / "a.png",
+        "guides": (tmp_path / "b.png", tmp_path / "c/d.png"),
+    }
     assert (first.name, second.name) == ("me", "e")
     assert second.values["strength"] == (0.5,)
     assert second.values["reference"] == Path("/e.png")

@@ -13,7 +13,15 @@ from facegen_jax.sweep.settings import SweepError
 
 @pytest.fixture
 def config(folder):
-    return Sweep(folder / "pairs.csv", folder / "out", ("seed=1,2",), noise=0.01, params=str(folder / "tiny.safetensors"), align="none", steps=5)
+    return Sweep(
+        folder / "pairs.csv",
+        folder / "out",
+        ("seed=1,2",),
+        noise=0.01,
+        params=str(folder / "tiny.safetensors"),
+        align="none",
+        steps=5,
+    )
 
 
 def test_tensorboard_gets_every_result(config):

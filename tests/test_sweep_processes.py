@@ -14,16 +14,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegen_jax import image
+from facegen_jax.faces import image
 
 OPTIONS = ("--params", "tiny.safetensors", "--align", "none", "--batch-size", "4", "--quiet")
 GRID = ("--grid", "weights.attribute=0.1,1,10", "learning-rate=0.002,0.004")
 
 
 def start(folder: Path, *options: str, devices: int = 1) -> subprocess.Popen:
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-m", "facegen_jax.sweep", "--pairs", "pairs.csv", *OPTIONS, *options]
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "JAX_PLATFORMS": "cpu",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "facegen_jax.sweep",
+        "--pairs",
+        "pairs.csv",
+        *OPTIONS,
+        *options,
+    ]
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def run(folder: Path, *options: str, devices: int = 1) -> tuple[int, str]:
@@ -45,7 +63,9 @@ def assert_same(out: Path, other: Path) -> None:
     assert first.keys() == second.keys()
     for id, row in first.items():
         assert row["loss.last"] == second[id]["loss.last"]
-        np.testing.assert_array_equal(image.load(out / row["image"]), image.load(other / row["image"]))
+        np.testing.assert_array_equal(
+            image.load(out / row["image"]), image.load(other / row["image"])
+        )
 
 
 ALONE = """
@@ -71,8 +91,17 @@ def test_eight_devices_give_what_one_gives(folder):
     """Among as many simulated devices, for XLA rounds otherwise where it has more threads than there are cores."""
     assert run(folder, *GRID, "--steps", "15", "--out", "eight", devices=8) == (0, "")
     assert len(table(folder / "eight")) == 24
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", ALONE, *GRID[1:]], cwd=folder, env=environment, capture_output=True, text=True)
+    environment = os.environ | {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "JAX_PLATFORMS": "cpu",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, *GRID[1:]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout == "same\n", done.stderr
 
 
@@ -94,7 +123,10 @@ def finish(processes: list[subprocess.Popen]) -> list[int]:
 def test_two_hosts_give_what_one_gives(folder):
     assert run(folder, *GRID, "--steps", "15", "--out", "one")[0] == 0
     assert finish(hosts(folder, 2, *GRID, "--steps", "15", "--out", "two")) == [0, 0]
-    assert sorted(path.name for path in (folder / "two").glob("results.*.jsonl")) == ["results.0-of-2.jsonl", "results.1-of-2.jsonl"]
+    assert sorted(path.name for path in (folder / "two").glob("results.*.jsonl")) == [
+        "results.0-of-2.jsonl",
+        "results.1-of-2.jsonl",
+    ]
     assert_same(folder / "one", folder / "two")
 
 
@@ -106,7 +138,12 @@ def test_one_of_four_hosts_is_lost_and_its_runs_are_picked_up(folder):
     wait_for(folder / "four", "checkpoints.2-of-4/*.npz")
     processes[2].kill()
     codes = finish(processes)
-    assert codes == [1, 0, -signal.SIGKILL, 0]  # the first tells that runs are missing, the others did theirs
+    assert codes == [
+        1,
+        0,
+        -signal.SIGKILL,
+        0,
+    ]  # the first tells that runs are missing, the others did theirs
     assert len(table(folder / "four")) < 24
     assert finish(hosts(folder, 4, *options, "--out", "four")) == [0] * 4
     assert_same(folder / "one", folder / "four")
@@ -127,7 +164,10 @@ def test_told_to_end_it_saves_and_goes_on(folder):
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert re.search(r"stopped with 0 runs done and 4 left; the same command goes on: python -m facegen_jax.sweep --pairs", errors)
+    assert re.search(
+        r"stopped with 0 runs done and 4 left; the same command goes on: python -m facegen_jax.sweep --pairs",
+        errors,
+    )
     assert "Traceback" not in errors
     assert run(folder, *options, "--out", "ended")[0] == 0
     assert_same(folder / "whole", folder / "ended")

@@ -8,7 +8,9 @@ import pytest
 from facegen_jax.sweep import progress
 from facegen_jax.sweep.progress import Line, Status
 
-HALFWAY = Status(done=3, failed=1, left=4, batch=2, step=20, steps=40, steps_done=200, steps_left=100)
+HALFWAY = Status(
+    done=3, failed=1, left=4, batch=2, step=20, steps=40, steps_done=200, steps_left=100
+)
 
 
 class Terminal(io.StringIO):
@@ -17,10 +19,16 @@ class Terminal(io.StringIO):
 
 
 def test_the_line_says_what_is_done_and_left():
-    assert progress.text(HALFWAY, 10.0) == "3 done, 1 failed, 4 left | 20 steps/s, 5 s left | batch of 2 at step 20 of 40"
+    assert (
+        progress.text(HALFWAY, 10.0)
+        == "3 done, 1 failed, 4 left | 20 steps/s, 5 s left | batch of 2 at step 20 of 40"
+    )
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0.0, "0 s"), (99.0, "99 s"), (600.0, "10 min"), (9000.0, "2 h 30 min"), (4e5, "4.6 days")])
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0, "0 s"), (99.0, "99 s"), (600.0, "10 min"), (9000.0, "2 h 30 min"), (4e5, "4.6 days")],
+)
 def test_durations(seconds, words):
     assert progress.duration(seconds) == words
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from facegen_jax import checkpoint, metrics, vgg_face
-from facegen_jax.vgg_face import CONVOLUTIONS, DENSE, LAYERS, extract
+from facegen_jax.network import checkpoint, metrics, vgg_face
+from facegen_jax.network.vgg_face import CONVOLUTIONS, DENSE, LAYERS, extract
 
 
 def test_layer_table():
@@ -15,7 +15,9 @@ def test_layer_table():
 
 
 def test_published_parameter_counts():
-    shapes = jax.eval_shape(lambda key: vgg_face.init_params(key, vgg_face.VGGFace(), 224), jax.random.key(0))
+    shapes = jax.eval_shape(
+        lambda key: vgg_face.init_params(key, vgg_face.VGGFace(), 224), jax.random.key(0)
+    )
     count = {name: sum(leaf.size for leaf in leaves.values()) for name, leaves in shapes.items()}
     assert sum(count[name] for name in CONVOLUTIONS) == 14_714_688
     assert sum(count.values()) == 145_002_878
@@ -24,31 +26,47 @@ def test_published_parameter_counts():
 @pytest.mark.slow
 def test_agrees_with_pytorch_at_full_width():
     """Every layer, same random parameters, 224x224: relative error at most 1e-5 in float32."""
-    torch = pytest.importorskip("torch", reason="the independent implementation needs torch (extra `train`)")
+    torch = pytest.importorskip(
+        "torch", reason="the independent implementation needs torch (extra `train`)"
+    )
     from torch.nn import functional as F
 
     params = vgg_face.init_params(jax.random.key(1), vgg_face.VGGFace(), 224)
     biases = iter(jax.random.split(jax.random.key(2), len(params)))
-    params = {name: leaves | {"bias": 5 * jax.random.normal(next(biases), leaves["bias"].shape)} for name, leaves in params.items()}
+    params = {
+        name: leaves | {"bias": 5 * jax.random.normal(next(biases), leaves["bias"].shape)}
+        for name, leaves in params.items()
+    }
     image = np.random.default_rng(3).random((1, 224, 224, 3), np.float32)
     ours = extract(params, image, LAYERS)
 
-    x = torch.from_numpy(image * 255 - np.array([129.186279296875, 104.76238250732422, 93.59396362304688], np.float32)).permute(0, 3, 1, 2)
+    x = torch.from_numpy(
+        image * 255
+        - np.array([129.186279296875, 104.76238250732422, 93.59396362304688], np.float32)
+    ).permute(0, 3, 1, 2)
     theirs = {}
     with torch.no_grad():
         for block in ((1, 2), (2, 2), (3, 3), (4, 3), (5, 3)):
             for number in range(1, block[1] + 1):
                 name = f"conv{block[0]}_{number}"
                 kernel = torch.from_numpy(np.array(params[name]["kernel"])).permute(3, 2, 0, 1)
-                x = F.relu(F.conv2d(x, kernel, torch.from_numpy(np.array(params[name]["bias"])), padding=1))
+                x = F.relu(
+                    F.conv2d(x, kernel, torch.from_numpy(np.array(params[name]["bias"])), padding=1)
+                )
                 theirs[name] = x.permute(0, 2, 3, 1)
             x = F.max_pool2d(x, 2)
         x = x.permute(0, 2, 3, 1).flatten(1)
         for name in DENSE:
-            x = F.linear(x, torch.from_numpy(np.array(params[name]["kernel"].T)), torch.from_numpy(np.array(params[name]["bias"])))
+            x = F.linear(
+                x,
+                torch.from_numpy(np.array(params[name]["kernel"].T)),
+                torch.from_numpy(np.array(params[name]["bias"])),
+            )
             theirs[name] = x = x if name == "fc8" else F.relu(x)
     for name, expected in theirs.items():
-        error = np.linalg.norm(np.asarray(ours[name]) - expected.numpy()) / np.linalg.norm(expected.numpy())
+        error = np.linalg.norm(np.asarray(ours[name]) - expected.numpy()) / np.linalg.norm(
+            expected.numpy()
+        )
         assert error <= 1e-5, (name, error)
 
 
@@ -60,10 +78,14 @@ def test_gradients_agree_with_plain_jax(params, picture):
         x = image[None] * 255 - jnp.array(vgg_face.MEAN_RGB).reshape(1, 1, 1, 3)
         for block in vgg_face.BLOCKS[:3]:
             for name in block:
-                x = jax.lax.conv_general_dilated(x, params[name]["kernel"], (1, 1), "SAME", dimension_numbers=dimensions)
+                x = jax.lax.conv_general_dilated(
+                    x, params[name]["kernel"], (1, 1), "SAME", dimension_numbers=dimensions
+                )
                 x = jax.nn.relu(x + params[name]["bias"].reshape(1, 1, 1, -1))
             if block is not vgg_face.BLOCKS[2]:
-                x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+                x = jax.lax.reduce_window(
+                    x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"
+                )
         return jnp.mean(jnp.square(x))
 
     def ours(params, image):
@@ -83,7 +105,9 @@ def test_shapes_for_any_size(params, layer, size):
     assert maps.shape == (size[0] >> block, size[1] >> block, (4, 6, 8, 8, 8)[block])
 
 
-@pytest.mark.parametrize("layers", [("image",), ("conv1_1",), ("conv4_2", "conv2_1"), ("fc7", "image"), LAYERS])
+@pytest.mark.parametrize(
+    "layers", [("image",), ("conv1_1",), ("conv4_2", "conv2_1"), ("fc7", "image"), LAYERS]
+)
 def test_gives_just_the_layers_asked_for(params, picture, layers):
     features = extract(params, picture, layers)
     assert set(features) == set(layers)
@@ -128,7 +152,12 @@ def test_descriptor_has_unit_length_and_uses_the_embedding(params, picture, guid
     embedding = {"kernel": jax.random.normal(jax.random.key(0), (10, 4)), "bias": jnp.ones(4)}
     own = vgg_face.descriptor(params | {"embedding": embedding}, images)
     assert own.shape == (2, 4)
-    np.testing.assert_allclose(vgg_face.descriptor(params | {"embedding": embedding}, picture), own[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        vgg_face.descriptor(params | {"embedding": embedding}, picture),
+        own[0],
+        rtol=1e-4,
+        atol=1e-6,
+    )
 
 
 def test_classify_gives_probabilities(params, picture, guide):
@@ -136,10 +165,16 @@ def test_classify_gives_probabilities(params, picture, guide):
     probabilities = np.asarray(vgg_face.classify(params, images))
     logits = np.asarray(extract(params, images, ("fc8",))["fc8"], np.float64)
     expected = np.exp(logits - logits.max(-1, keepdims=True))
-    np.testing.assert_allclose(probabilities, expected / expected.sum(-1, keepdims=True), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        probabilities, expected / expected.sum(-1, keepdims=True), rtol=1e-4, atol=1e-6
+    )
     network = checkpoint.Network(params, "tiny", "", 32, ())
-    assert metrics.identity_probability(network, picture, picture) == pytest.approx(float(probabilities[0].max()), rel=1e-4)
-    assert metrics.identity_probability(network, guide, picture) == pytest.approx(float(probabilities[1, probabilities[0].argmax()]), rel=1e-4)
+    assert metrics.identity_probability(network, picture, picture) == pytest.approx(
+        float(probabilities[0].max()), rel=1e-4
+    )
+    assert metrics.identity_probability(network, guide, picture) == pytest.approx(
+        float(probabilities[1, probabilities[0].argmax()]), rel=1e-4
+    )
 
 
 def test_mean_is_subtracted_red_first(params):

@@ -20,16 +20,17 @@ import jax
 import numpy as np
 import tyro
 
-from facegen_jax import align, attribute, image
-from facegen_jax.batch import run_batch
-from facegen_jax.checkpoint import Network, load_network
+from facegen_jax.descent.batch import run_batch
+from facegen_jax.descent.problem import stack
+from facegen_jax.edit import attribute
+from facegen_jax.edit.material import assemble, gather, program
+from facegen_jax.edit.record import edit_scores
+from facegen_jax.edit.settings import Edit
+from facegen_jax.faces import align, image
+from facegen_jax.faces.strip import strip
 from facegen_jax.gallery.labels import load_gallery
 from facegen_jax.gallery.sample import held_out
-from facegen_jax.material import assemble, gather, program
-from facegen_jax.problem import stack
-from facegen_jax.record import edit_scores
-from facegen_jax.settings import Edit
-from facegen_jax.strip import strip
+from facegen_jax.network.checkpoint import Network, load_network
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "small_network"))
 from prepare import embed
@@ -57,7 +58,13 @@ class Config:
     """Folder for contact sheets, to look at (they show the photos: keep them out of the repository)."""
     count: int = 12
     """Held-out people."""
-    attributes: tuple[str, ...] = ("Eyeglasses", "Smiling", "Mouth Slightly Open", "Mustache", "Senior")
+    attributes: tuple[str, ...] = (
+        "Eyeglasses",
+        "Smiling",
+        "Mouth Slightly Open",
+        "Mustache",
+        "Senior",
+    )
     ways: tuple[str, ...] = tuple(WAYS)
     result: str = "results.json"
     """Name of the file of results."""
@@ -79,16 +86,23 @@ def edits(
     """References, results and scores of one attribute asked for in one way, all solved together."""
     materials, problems, solver = [], [], None
     for path in paths:
-        asked = replace(Edit(path, Path("out.png"), attribute=name, gallery=config.faces / "lfw"), **WAYS[way])
+        asked = replace(
+            Edit(path, Path("out.png"), attribute=name, gallery=config.faces / "lfw"), **WAYS[way]
+        )
         if asked.gallery and name != "Mustache":  # no woman of the set has one
             asked = replace(asked, match=("Male",))
         materials.append(gather(asked, network, pool if asked.gallery else None))
         problems.append(assemble(asked, network, materials[-1]))
         solver = program(asked, network)
     assert solver is not None
-    results = [solution.image for solution in run_batch(solver, network.params, stack(problems), batch_size=6)]
+    results = [
+        solution.image
+        for solution in run_batch(solver, network.params, stack(problems), batch_size=6)
+    ]
     scores = [
-        edit_scores(network, result, reference.image, source.heads, [guide.image for guide in source.guides])
+        edit_scores(
+            network, result, reference.image, source.heads, [guide.image for guide in source.guides]
+        )
         for result, (reference, source, _) in zip(results, materials, strict=True)
     ]
     return [material.reference for material in materials], results, scores
@@ -97,26 +111,37 @@ def edits(
 def best_impostors(pool: attribute.Pool, paths: list[Path]) -> np.ndarray:
     """For each face, the largest cosine to anybody else of the held-out people."""
     gallery, described = pool
-    places = [[gallery.path(i) for i in range(len(gallery.filenames))].index(path) for path in paths]
+    places = [
+        [gallery.path(i) for i in range(len(gallery.filenames))].index(path) for path in paths
+    ]
     found = []
     for place in places:
-        strangers = held_out(gallery) & np.array([name != gallery.identities[place] for name in gallery.identities])
+        strangers = held_out(gallery) & np.array(
+            [name != gallery.identities[place] for name in gallery.identities]
+        )
         found.append(float((described.features[strangers] @ described.features[place]).max()))
     return np.array(found)
 
 
-def row(faces: list[align.Face], results: list[np.ndarray], scores: list[dict], impostors: np.ndarray) -> dict[str, float]:
+def row(
+    faces: list[align.Face], results: list[np.ndarray], scores: list[dict], impostors: np.ndarray
+) -> dict[str, float]:
     """Medians and shares over the faces."""
     points = align.TEMPLATE * len(results[0]) - 0.5
     before, after = (
-        [embed(np.round(np.asarray(each) * 255).astype(np.uint8), points) for each in one] for one in ([f.image for f in faces], results)
+        [embed(np.round(np.asarray(each) * 255).astype(np.uint8), points) for each in one]
+        for one in ([f.image for f in faces], results)
     )
     made = {
         "gain": float(np.median([each["attribute_gain"] for each in scores])),
         "rose": float(np.mean([each["attribute_gain"] > 0 for each in scores])),
         "identity": float(np.median([each["identity_similarity"] for each in scores])),
-        "above_best_impostor": float(np.mean(np.array([each["identity_similarity"] for each in scores]) > impostors)),
-        "same_person_dlib": float(np.mean(np.linalg.norm(np.array(before) - np.array(after), axis=-1) < SAME_PERSON)),
+        "above_best_impostor": float(
+            np.mean(np.array([each["identity_similarity"] for each in scores]) > impostors)
+        ),
+        "same_person_dlib": float(
+            np.mean(np.linalg.norm(np.array(before) - np.array(after), axis=-1) < SAME_PERSON)
+        ),
     }
     if "guide_similarity" in scores[0]:
         made["guide"] = float(np.median([each["guide_similarity"] for each in scores]))
@@ -125,7 +150,9 @@ def row(faces: list[align.Face], results: list[np.ndarray], scores: list[dict], 
 
 def main(config: Config) -> None:
     network, paths = load_network(), references(config.faces / "lfw", config.count)
-    pool = attribute.open_pool(Edit(paths[0], paths[0], gallery=config.faces / "lfw", attribute="Male"), network)
+    pool = attribute.open_pool(
+        Edit(paths[0], paths[0], gallery=config.faces / "lfw", attribute="Male"), network
+    )
     assert pool
     impostors, rows = best_impostors(pool, paths), dict[str, dict[str, dict[str, float]]]()
     for name in config.attributes:
@@ -138,10 +165,18 @@ def main(config: Config) -> None:
             shown.append((way, results))
         if config.sheets:
             config.sheets.mkdir(parents=True, exist_ok=True)
-            strips = [strip([(title, pictures[i]) for title, pictures in shown], height=150) for i in range(len(paths))]
+            strips = [
+                strip([(title, pictures[i]) for title, pictures in shown], height=150)
+                for i in range(len(paths))
+            ]
             image.save(config.sheets / f"{name.replace(' ', '_')}.png", np.concatenate(strips))
     machine = f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}"
-    made = {"network": network.sha256, "machine": machine, "faces": [str(path.name) for path in paths], "rows": rows}
+    made = {
+        "network": network.sha256,
+        "machine": machine,
+        "faces": [str(path.name) for path in paths],
+        "rows": rows,
+    }
     (config.out / config.result).write_text(json.dumps(made, indent=1) + "\n")
 
 

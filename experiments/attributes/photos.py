@@ -13,10 +13,10 @@ import numpy as np
 import tyro
 from attributes import references
 
-from facegen_jax import align, image
-from facegen_jax.edit import edit
-from facegen_jax.settings import Edit
-from facegen_jax.strip import strip
+from facegen_jax.edit.engine import edit
+from facegen_jax.edit.settings import Edit
+from facegen_jax.faces import align, image
+from facegen_jax.faces.strip import strip
 from facegen_jax.types import Image
 
 
@@ -29,7 +29,9 @@ class Config:
     """Folder for photos, results and sheets."""
 
 
-def turned(photo: Image, scale: float, angle: float, shape: tuple[int, int], middle: tuple[float, float]) -> Image:
+def turned(
+    photo: Image, scale: float, angle: float, shape: tuple[int, int], middle: tuple[float, float]
+) -> Image:
     """The photo enlarged and turned (degrees), its middle at a place of a canvas of this shape, mirrored beyond its border."""
     turn = np.radians(angle)
     matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -37,14 +39,27 @@ def turned(photo: Image, scale: float, angle: float, shape: tuple[int, int], mid
     return image.warp(photo, np.column_stack([matrix, np.array(middle) - matrix @ centre]), shape)
 
 
-PEOPLE = {"as_it_is": (0,), "large": (1,), "turned": (2,), "two_faces": (4, 3), "small": (5,), "off_centre": (6,)}
+PEOPLE = {
+    "as_it_is": (0,),
+    "large": (1,),
+    "turned": (2,),
+    "two_faces": (4, 3),
+    "small": (5,),
+    "off_centre": (6,),
+}
 """Whose faces are in each, the largest first; the gallery holds them too, and nobody may guide themselves."""
 
 
 def photos(paths: list[Path]) -> dict[str, Image]:
     """Six photos by name."""
     one = [image.load(path) for path in paths]
-    pair = np.concatenate([turned(one[3], 2.0, 0, (700, 500), (250, 350)), turned(one[4], 3.0, 5, (700, 700), (350, 360))], 1)
+    pair = np.concatenate(
+        [
+            turned(one[3], 2.0, 0, (700, 500), (250, 350)),
+            turned(one[4], 3.0, 5, (700, 700), (350, 360)),
+        ],
+        1,
+    )
     return {
         "as_it_is": one[0],
         "large": turned(one[1], 5.0, 0, (1100, 1500), (700, 560)),
@@ -81,10 +96,18 @@ def main(config: Config) -> None:
             photo, result = image.load(source), image.load(out)
             inside = face_square(source, photo, number)
             outside = float(np.abs(result - photo)[~inside].max(initial=0))
-            print(f"{name:12} {title:20} {outcome.scores}  largest change outside the face's square {outside:.4f}", flush=True)
+            print(
+                f"{name:12} {title:20} {outcome.scores}  largest change outside the face's square {outside:.4f}",
+                flush=True,
+            )
             rows.append(strip([(name, photo), (title, result)], height=300))
         width = max(each.shape[1] for each in rows)
-        image.save(config.out / f"sheet_{title}.png", np.concatenate([np.pad(each, ((0, 0), (0, width - each.shape[1]), (0, 0))) for each in rows]))
+        image.save(
+            config.out / f"sheet_{title}.png",
+            np.concatenate(
+                [np.pad(each, ((0, 0), (0, width - each.shape[1]), (0, 0))) for each in rows]
+            ),
+        )
 
 
 def face_square(path: Path, photo: Image, number: int) -> np.ndarray:

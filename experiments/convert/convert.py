@@ -59,7 +59,13 @@ sys.exit(code)
 def measured(*arguments: str) -> tuple[float, float]:
     """Seconds and peak megabytes of a conversion in a process of its own (Linux)."""
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", CODE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
     return time.perf_counter() - began, int(done.stdout.split()[-1]) * 1024 / 1e6
 
 
@@ -67,7 +73,9 @@ def main(config: Config) -> None:
     config.work.mkdir(parents=True, exist_ok=True)
     seconds, base = measured()
     print(f"imports alone: {seconds:.1f} s, {base:.0f} MB")
-    rows: dict[str, dict[str, float]] = {"imports alone": {"seconds": round(seconds, 1), "megabytes": round(base)}}
+    rows: dict[str, dict[str, float]] = {
+        "imports alone": {"seconds": round(seconds, 1), "megabytes": round(base)}
+    }
     network = random_network(np.random.default_rng(0))
     dest = config.work / "out.safetensors"
     for layout in (layout for layout in LAYOUTS if layout.name in config.layouts):
@@ -81,7 +89,10 @@ def main(config: Config) -> None:
             "megabytes": round(memory),
             "ratio": round(memory / size, 2),
         }
-        print(f"{layout.name:30} {size:6.0f} MB {seconds:6.1f} s {memory:6.0f} MB  {memory / size:.2f} times the file", flush=True)
+        print(
+            f"{layout.name:30} {size:6.0f} MB {seconds:6.1f} s {memory:6.0f} MB  {memory / size:.2f} times the file",
+            flush=True,
+        )
         source.unlink()
         dest.unlink()
     config.out.write_text(json.dumps(rows, indent=1) + "\n")

@@ -14,13 +14,15 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from facegen_jax import align, image
-from facegen_jax.edit import edit
-from facegen_jax.settings import Edit, Weights
-from facegen_jax.strip import strip
+from facegen_jax.edit.engine import edit
+from facegen_jax.edit.settings import Edit, Weights
+from facegen_jax.faces import align, image
+from facegen_jax.faces.strip import strip
 from facegen_jax.types import Image
 
-LANDMARKS = np.array([[255.0, 104.0], [237.0, 105.0], [195.0, 101.0], [212.0, 103.0], [224.0, 135.0]])
+LANDMARKS = np.array(
+    [[255.0, 104.0], [237.0, 105.0], [195.0, 101.0], [212.0, 103.0], [224.0, 135.0]]
+)
 """Eye corners and nose base of `skimage.data.astronaut()`, in pixels."""
 SIZE = 112
 
@@ -30,7 +32,10 @@ class Config:
     """Edit the astronaut's portrait."""
 
     out: Path = Path("out/demo")
-    attributes: tuple[tuple[str, float, str], ...] = (("Eyeglasses", 1.3, "eyes+brows"), ("Senior", 1.0, "face+hair"))
+    attributes: tuple[tuple[str, float, str], ...] = (
+        ("Eyeglasses", 1.3, "eyes+brows"),
+        ("Senior", 1.0, "face+hair"),
+    )
     """Named attributes, their strengths and regions: a small strip wants much of them, and less weight on the identity."""
 
 
@@ -50,9 +55,19 @@ def main(config: Config) -> None:
     pictures = [("reference", image.load(reference))]
     for attribute, strength, region in config.attributes:
         out = config.out / f"{attribute.lower().replace(' ', '_')}.png"
-        settings = Edit(reference, out, attribute=attribute, strength=(strength,), region=region, weights=Weights(identity=0.3), align="none")
+        settings = Edit(
+            reference,
+            out,
+            attribute=attribute,
+            strength=(strength,),
+            region=region,
+            weights=Weights(identity=0.3),
+            align="none",
+        )
         with tqdm(total=settings.steps, desc=f"{attribute:>12}", unit="step", disable=None) as bar:
-            (outcome,) = edit(settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None)
+            (outcome,) = edit(
+                settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None
+            )
         pictures.append((f"{attribute} {strength:+g}", outcome.solution.image))
         print(f"{attribute:>12}: {outcome.record['metrics']}", flush=True)
     place = config.out / "strip.png"

@@ -64,8 +64,16 @@ def multiply(config: Config) -> None:
             for kind, ending in (("image", ".png"), ("trace", ".npz")):
                 if row[kind]:
                     shutil.copyfile(config.run / row[kind], config.out / f"{kind}s/{id}{ending}")
-            files = {"image": row["image"] and f"images/{id}.png", "trace": row["trace"] and f"traces/{id}.npz", "frames": None}
-            file.write(results.line(results.Result(**row | files | {"id": id, "grid": row["grid"] | {"seed": seed}})))
+            files = {
+                "image": row["image"] and f"images/{id}.png",
+                "trace": row["trace"] and f"traces/{id}.npz",
+                "frames": None,
+            }
+            file.write(
+                results.line(
+                    results.Result(**row | files | {"id": id, "grid": row["grid"] | {"seed": seed}})
+                )
+            )
 
 
 def first_paint(page: Page, place: Path) -> float:
@@ -80,7 +88,11 @@ def changes(page: Page, times: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in CHANGES}
     for number in range(times):
         for name, change in CHANGES.items():
-            change = change.format(text="abcdefghij"[number], number=3 + number, column=("identity_similarity", "attribute_gain")[number % 2])
+            change = change.format(
+                text="abcdefghij"[number],
+                number=3 + number,
+                column=("identity_similarity", "attribute_gain")[number % 2],
+            )
             found[name].append(page.evaluate(FRAME, change))
     return found
 
@@ -110,9 +122,16 @@ def main(config: Config) -> None:
         "chromium": version,
         "runs": config.runs,
         "megabytes": round(page.stat().st_size / 1e6, 2),
-        "seconds": {"first time": round(first, 2), "again": round(again, 2), "figures": round(drawn, 2)},
+        "seconds": {
+            "first time": round(first, 2),
+            "again": round(again, 2),
+            "figures": round(drawn, 2),
+        },
         "first_paint_ms": round(statistics.median(paints)),
-        "changes_ms": {name: {"median": round(statistics.median(values)), "most": round(max(values))} for name, values in took.items()},
+        "changes_ms": {
+            name: {"median": round(statistics.median(values)), "most": round(max(values))}
+            for name, values in took.items()
+        },
     }
     print(json.dumps(found, indent=2))
     config.results.write_text(json.dumps(found, indent=2) + "\n")

@@ -13,8 +13,8 @@ import torch
 import tyro
 from train import MEAN, SCALE, Network
 
-from facegen_jax.checkpoint import save_network
-from facegen_jax.vgg_face import CONVOLUTIONS
+from facegen_jax.network.checkpoint import save_network
+from facegen_jax.network.vgg_face import CONVOLUTIONS
 
 TERMS = "trained on CelebA, UTKFace (non-commercial research) and LFW (no explicit licence): for non-commercial research only"
 
@@ -36,11 +36,17 @@ def folded(network: Network) -> dict[str, dict[str, np.ndarray]]:
     for name, convolution, norm in zip(CONVOLUTIONS, convolutions, norms, strict=True):
         gain = norm.weight / torch.sqrt(_known(norm.running_var) + norm.eps)
         kernel = convolution.weight * gain.view(-1, 1, 1, 1) / (SCALE if name == "conv1_1" else 1)
-        params[name] = {"kernel": kernel.permute(2, 3, 1, 0), "bias": norm.bias - _known(norm.running_mean) * gain}
+        params[name] = {
+            "kernel": kernel.permute(2, 3, 1, 0),
+            "bias": norm.bias - _known(norm.running_mean) * gain,
+        }
     for name in ("fc6", "fc7", "fc8", "embedding"):
         layer = getattr(network, name)
         params[name] = {"kernel": layer.weight.T, "bias": layer.bias}
-    return {layer: {leaf: value.detach().contiguous().numpy() for leaf, value in leaves.items()} for layer, leaves in params.items()}
+    return {
+        layer: {leaf: value.detach().contiguous().numpy() for leaf, value in leaves.items()}
+        for layer, leaves in params.items()
+    }
 
 
 def _known(statistic: torch.Tensor | None) -> torch.Tensor:
@@ -52,7 +58,10 @@ def main(config: Config) -> None:
     state = torch.load(config.checkpoint, weights_only=True)
     network = Network(state["widths"], len(state["attributes"]))
     network.load_state_dict(state["network"])
-    params = {layer: {leaf: jnp.asarray(value) for leaf, value in leaves.items()} for layer, leaves in folded(network.eval()).items()}
+    params = {
+        layer: {leaf: jnp.asarray(value) for leaf, value in leaves.items()}
+        for layer, leaves in folded(network.eval()).items()
+    }
     metadata = {
         "network": "small",
         "image_size": "112",

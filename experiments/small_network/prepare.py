@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from facegen_jax import align, detector, image
+from facegen_jax.faces import align, detector, image
 
 SIZE, MARGIN = 120, 4 / 112  # the 112-pixel template with 4 pixels around it, for random crops
 
@@ -55,14 +55,20 @@ def cut(job: tuple[Path, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 def teacher() -> tuple[Any, Any]:
     """dlib and its face ResNet."""
     dlib = importlib.import_module("dlib")
-    return dlib, dlib.face_recognition_model_v1(str(detector.model_file("dlib_face_recognition_resnet_model_v1.dat")))
+    return dlib, dlib.face_recognition_model_v1(
+        str(detector.model_file("dlib_face_recognition_resnet_model_v1.dat"))
+    )
 
 
 def embed(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """dlib's face embedding (128 numbers, Euclidean)."""
     dlib, network = teacher()
-    points = dlib.full_object_detection(dlib.rectangle(0, 0, 1, 1), [dlib.point(*map(round, p)) for p in landmarks])
-    return np.array(network.compute_face_descriptor(dlib.get_face_chip(pixels, points, 150)), np.float32)
+    points = dlib.full_object_detection(
+        dlib.rectangle(0, 0, 1, 1), [dlib.point(*map(round, p)) for p in landmarks]
+    )
+    return np.array(
+        network.compute_face_descriptor(dlib.get_face_chip(pixels, points, 150)), np.float32
+    )
 
 
 def main(config: Config) -> None:
@@ -75,13 +81,28 @@ def main(config: Config) -> None:
             filenames = [row["filename"] for row in csv.DictReader(file)]
         paths = [config.faces / name / "images" / filename for filename in filenames]
         with concurrent.futures.ProcessPoolExecutor(config.processes) as pool:
-            landmarks = list(tqdm(pool.map(find, paths, chunksize=16), f"{name}: landmarks", len(paths)))
+            landmarks = list(
+                tqdm(pool.map(find, paths, chunksize=16), f"{name}: landmarks", len(paths))
+            )
             found = np.array([points is not None for points in landmarks])
             median = np.median([points for points in landmarks if points is not None], axis=0)
-            jobs = [(path, median if points is None else points) for path, points in zip(paths, landmarks, strict=True)]
-            pictures, embeddings = zip(*tqdm(pool.map(cut, jobs, chunksize=16), f"{name}: embeddings", len(jobs)), strict=True)
+            jobs = [
+                (path, median if points is None else points)
+                for path, points in zip(paths, landmarks, strict=True)
+            ]
+            pictures, embeddings = zip(
+                *tqdm(pool.map(cut, jobs, chunksize=16), f"{name}: embeddings", len(jobs)),
+                strict=True,
+            )
         temporary = target.with_suffix(".tmp.npz")
-        np.savez(temporary, filenames=filenames, pictures=pictures, embeddings=embeddings, found=found, landmarks=[j[1] for j in jobs])
+        np.savez(
+            temporary,
+            filenames=filenames,
+            pictures=pictures,
+            embeddings=embeddings,
+            found=found,
+            landmarks=[j[1] for j in jobs],
+        )
         temporary.replace(target)
         print(f"{name}: {len(paths)} photos, {int((~found).sum())} with the set's median landmarks")
 

@@ -24,7 +24,11 @@ import tyro
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-MEAN = (129.186279296875, 104.76238250732422, 93.59396362304688)  # of VGG-Face, which the package subtracts for any network
+MEAN = (
+    129.186279296875,
+    104.76238250732422,
+    93.59396362304688,
+)  # of VGG-Face, which the package subtracts for any network
 SCALE = 64.0  # keeps the first layer's inputs near one; export.py folds it into conv1_1
 
 
@@ -60,7 +64,11 @@ class Network(nn.Module):
         layers, channels = [], 3
         for convolutions, width in zip((2, 2, 3, 3, 3), widths, strict=True):
             for _ in range(convolutions):
-                layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                layers += [
+                    nn.Conv2d(channels, width, 3, padding=1, bias=False),
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(inplace=True),
+                ]
                 channels = width
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
@@ -69,9 +77,13 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         mean = torch.tensor(MEAN).view(1, 3, 1, 1)
-        maps = self.features(((images * 255 - mean) / SCALE).contiguous(memory_format=torch.channels_last))
+        maps = self.features(
+            ((images * 255 - mean) / SCALE).contiguous(memory_format=torch.channels_last)
+        )
         # Height, width, channels: the order in which the package flattens.
-        hidden = F.relu(self.fc6(F.dropout(maps.permute(0, 2, 3, 1).flatten(1), 0.2, self.training)))
+        hidden = F.relu(
+            self.fc6(F.dropout(maps.permute(0, 2, 3, 1).flatten(1), 0.2, self.training))
+        )
         hidden = F.relu(self.fc7(F.dropout(hidden, 0.2, self.training)))
         return self.embedding(hidden).float(), self.fc8(hidden).float()
 
@@ -80,11 +92,15 @@ def augment(pictures: np.ndarray, rng: np.random.Generator) -> Tensor:
     """Random 112-pixel crops, flips, brightness, contrast and saturation, some grey; float32 in [0, 1]."""
     size, n = 112, len(pictures)
     top, left = rng.integers(0, pictures.shape[1] - size + 1, (2, n))
-    crops = np.stack([p[t : t + size, x : x + size] for p, t, x in zip(pictures, top, left, strict=True)])
+    crops = np.stack(
+        [p[t : t + size, x : x + size] for p, t, x in zip(pictures, top, left, strict=True)]
+    )
     flip = rng.random(n) < 0.5
     crops[flip] = crops[flip, :, ::-1]
     images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
-    contrast, saturation = (torch.from_numpy(rng.uniform(0.75, 1.25, (n, 1, 1, 1)).astype(np.float32)) for _ in range(2))
+    contrast, saturation = (
+        torch.from_numpy(rng.uniform(0.75, 1.25, (n, 1, 1, 1)).astype(np.float32)) for _ in range(2)
+    )
     brightness = torch.from_numpy(rng.uniform(-0.1, 0.1, (n, 1, 1, 1)).astype(np.float32))
     saturation[torch.from_numpy(rng.random(n) < 0.05)] = 0
     grey = images.mean(1, keepdim=True)
@@ -93,7 +109,9 @@ def augment(pictures: np.ndarray, rng: np.random.Generator) -> Tensor:
     return (mean + (images - mean) * contrast + brightness).clamp(0, 1)
 
 
-def loss_of(network: Network, images: Tensor, teacher: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
+def loss_of(
+    network: Network, images: Tensor, teacher: Tensor, labels: Tensor
+) -> tuple[Tensor, dict[str, float]]:
     with torch.autocast("cpu", torch.bfloat16):
         embedding, logits = network(images)
     identity = (1 - F.cosine_similarity(embedding, teacher)).mean()
@@ -101,13 +119,22 @@ def loss_of(network: Network, images: Tensor, teacher: Tensor, labels: Tensor) -
     entropy = F.binary_cross_entropy_with_logits(logits, labels.clamp(0.03, 0.97), reduction="none")
     known = (labels >= 0).float()
     attributes = (entropy * known).sum() / known.sum()
-    return 2 * identity + 2 * attributes, {"identity": identity.item(), "attributes": attributes.item()}
+    return 2 * identity + 2 * attributes, {
+        "identity": identity.item(),
+        "attributes": attributes.item(),
+    }
 
 
 def moved(images: Tensor, gradient: Tensor, distance: float, rng: np.random.Generator) -> Tensor:
     """The pictures moved up the gradient by a random part of `distance`."""
-    lengths = torch.from_numpy(rng.uniform(0.3, 1.0, (len(images), 1, 1, 1)).astype(np.float32)) * distance
-    return (images + lengths * gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)).clamp(0, 1)
+    lengths = (
+        torch.from_numpy(rng.uniform(0.3, 1.0, (len(images), 1, 1, 1)).astype(np.float32))
+        * distance
+    )
+    return (
+        images
+        + lengths * gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
+    ).clamp(0, 1)
 
 
 def train(config: Config) -> None:
@@ -115,7 +142,10 @@ def train(config: Config) -> None:
     torch.manual_seed(config.seed)
     attributes = data.vocabulary(config.faces)
     sets = [data.load(config.faces, config.prepared, name, attributes) for name in data.SETS]
-    pictures, labels, teacher = (np.concatenate([getattr(s, field)[~s.held_out] for s in sets]) for field in ("pictures", "labels", "embeddings"))
+    pictures, labels, teacher = (
+        np.concatenate([getattr(s, field)[~s.held_out] for s in sets])
+        for field in ("pictures", "labels", "embeddings")
+    )
     teacher = torch.from_numpy(teacher - teacher.mean(0))
     labels = torch.from_numpy(labels).float()
 
@@ -143,11 +173,17 @@ def train(config: Config) -> None:
     network.train()
     while step < total:
         epoch, position = divmod(step, per_epoch)
-        batch = np.random.default_rng((config.seed, epoch)).permutation(len(pictures))[position * config.batch_size :][: config.batch_size]
-        rng = np.random.default_rng((config.seed, step, 1))  # so that a resumed run sees the same crops
+        batch = np.random.default_rng((config.seed, epoch)).permutation(len(pictures))[
+            position * config.batch_size :
+        ][: config.batch_size]
+        rng = np.random.default_rng(
+            (config.seed, step, 1)
+        )  # so that a resumed run sees the same crops
         torch.manual_seed(step)
         progress = step / total
-        rate = float(config.learning_rate * min(1, step / 100) * 0.5 * (1 + np.cos(np.pi * progress)))  # plain, for weights_only
+        rate = float(
+            config.learning_rate * min(1, step / 100) * 0.5 * (1 + np.cos(np.pi * progress))
+        )  # plain, for weights_only
         for group in optimizer.param_groups:
             group["lr"] = rate
         began = time.perf_counter()

@@ -17,11 +17,15 @@ import jax.numpy as jnp
 import tyro
 from jax import lax
 
-from facegen_jax import vgg_face
-from facegen_jax.vgg_face import BLOCKS, MEAN_RGB, VGGFace, extract
+from facegen_jax.network import vgg_face
+from facegen_jax.network.vgg_face import BLOCKS, MEAN_RGB, VGGFace, extract
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
-CASES = (("small", (16, 32, 64, 128, 128), 1, 112), ("small", (16, 32, 64, 128, 128), 8, 112), ("full", (64, 128, 256, 512, 512), 1, 224))
+CASES = (
+    ("small", (16, 32, 64, 128, 128), 1, 112),
+    ("small", (16, 32, 64, 128, 128), 8, 112),
+    ("full", (64, 128, 256, 512, 512), 1, 224),
+)
 
 
 @dataclass
@@ -39,7 +43,13 @@ def plain(params, images):
     maps = {}
     for block in BLOCKS:
         for name in block:
-            x = lax.conv_general_dilated(x, params[name]["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            x = lax.conv_general_dilated(
+                x,
+                params[name]["kernel"],
+                (1, 1),
+                "SAME",
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            )
             maps[name] = x = jax.nn.relu(x + params[name]["bias"])
         x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
     return {name: maps[name] for name in LAYERS}
@@ -54,7 +64,9 @@ def loop(network, steps):
             maps = network(params, x)
             return sum(jnp.mean(jnp.square(maps[name] - targets[name])) for name in LAYERS)
 
-        return lax.fori_loop(0, jnp.int32(steps), lambda _, x: jnp.clip(x - 1e-6 * jax.grad(loss)(x), 0, 1), images)
+        return lax.fori_loop(
+            0, jnp.int32(steps), lambda _, x: jnp.clip(x - 1e-6 * jax.grad(loss)(x), 0, 1), images
+        )
 
     return run
 
@@ -62,12 +74,17 @@ def loop(network, steps):
 def main(config: Config) -> None:
     device = jax.devices()[0]
     print(f"{device.platform}: {device.device_kind}, {os.cpu_count()} cores, jax {jax.__version__}")
-    print(f"{'network':8} {'pictures':>12} {'ours ms/step':>13} {'plain ms/step':>14} {'plain / ours':>13}")
+    print(
+        f"{'network':8} {'pictures':>12} {'ours ms/step':>13} {'plain ms/step':>14} {'plain / ours':>13}"
+    )
     for name, widths, batch, size in CASES:
         params = vgg_face.init_params(jax.random.key(0), VGGFace(widths, (8, 8, 8)), size)
         images, other = jax.random.uniform(jax.random.key(1), (2, batch, size, size, 3))
         targets = plain(params, other)
-        runs = {"ours": loop(lambda p, x: extract(p, x, LAYERS), config.steps), "plain": loop(plain, config.steps)}
+        runs = {
+            "ours": loop(lambda p, x: extract(p, x, LAYERS), config.steps),
+            "plain": loop(plain, config.steps),
+        }
         for run in runs.values():
             jax.block_until_ready(run(params, images, targets))
         seconds = {kind: [] for kind in runs}
@@ -77,7 +94,10 @@ def main(config: Config) -> None:
                 jax.block_until_ready(run(params, images, targets))
                 seconds[kind].append((time.perf_counter() - began) / config.steps)
         ours, theirs = (1000 * statistics.median(seconds[kind]) for kind in ("ours", "plain"))
-        print(f"{name:8} {f'{batch} x {size}x{size}':>12} {ours:13.1f} {theirs:14.1f} {theirs / ours:13.2f}", flush=True)
+        print(
+            f"{name:8} {f'{batch} x {size}x{size}':>12} {ours:13.1f} {theirs:14.1f} {theirs / ours:13.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

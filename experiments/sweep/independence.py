@@ -18,8 +18,8 @@ import numpy as np
 import tyro
 
 from facegen_jax import load_network, stack
-from facegen_jax.material import assemble, gather, program
-from facegen_jax.settings import Edit
+from facegen_jax.edit.material import assemble, gather, program
+from facegen_jax.edit.settings import Edit
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,16 @@ class Config:
     results: Path = Path("experiments/sweep/independence.json")
 
 
-def compare(config: Config, optimizer: Literal["adam", "sgd", "lbfgs"], at_once: bool) -> dict[str, object]:
+def compare(
+    config: Config, optimizer: Literal["adam", "sgd", "lbfgs"], at_once: bool
+) -> dict[str, object]:
     """Largest difference between faces alone and the same in one batch, and the time of both."""
     network = load_network()
     paths = sorted((config.faces / "images").rglob("*_0001.jpg"))[: config.people]
-    edits = [Edit(path, Path("out.png"), attribute="Smiling", optimizer=optimizer, steps=config.steps) for path in paths]
+    edits = [
+        Edit(path, Path("out.png"), attribute="Smiling", optimizer=optimizer, steps=config.steps)
+        for path in paths
+    ]
     problems = [assemble(edit, network, gather(edit, network)) for edit in edits]
     solver = program(edits[0], network)
     backend = jax.default_backend
@@ -50,7 +55,9 @@ def compare(config: Config, optimizer: Literal["adam", "sgd", "lbfgs"], at_once:
         began = time.perf_counter()
         alone = [solver.run(network.params, problem).image for problem in problems]
         between = time.perf_counter()
-        together = [solution.image for solution in solver.run_stacked(network.params, stack(problems))]
+        together = [
+            solution.image for solution in solver.run_stacked(network.params, stack(problems))
+        ]
         ended = time.perf_counter()
     finally:
         jax.default_backend = backend
@@ -58,8 +65,16 @@ def compare(config: Config, optimizer: Literal["adam", "sgd", "lbfgs"], at_once:
     return {
         "optimizer": optimizer,
         "in a batch": "at once" if at_once else "one after the other",
-        "largest_difference": round(float(max(np.abs(one - other).max() for one, other in zip(alone, together, strict=True))), 6),
-        "milliseconds_a_step": {"alone": round(1000 * (between - began) / edited, 1), "in a batch": round(1000 * (ended - between) / edited, 1)},
+        "largest_difference": round(
+            float(
+                max(np.abs(one - other).max() for one, other in zip(alone, together, strict=True))
+            ),
+            6,
+        ),
+        "milliseconds_a_step": {
+            "alone": round(1000 * (between - began) / edited, 1),
+            "in a batch": round(1000 * (ended - between) / edited, 1),
+        },
     }
 
 
@@ -70,7 +85,13 @@ def main(config: Config) -> None:
             rows.append(compare(config, optimizer, at_once))
             print(rows[-1], flush=True)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {jax.devices()[0].device_kind}"
-    config.results.write_text(json.dumps({"machine": machine, "people": config.people, "steps": config.steps, "rows": rows}, indent=2) + "\n")
+    config.results.write_text(
+        json.dumps(
+            {"machine": machine, "people": config.people, "steps": config.steps, "rows": rows},
+            indent=2,
+        )
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

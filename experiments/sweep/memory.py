@@ -18,7 +18,7 @@ from pathlib import Path
 import jax
 import tyro
 
-from facegen_jax import checkpoint, vgg_face
+from facegen_jax.network import checkpoint, vgg_face
 
 PUBLISHED = vgg_face.VGGFace((64, 128, 256, 512, 512), (4096, 4096, 2622))
 CASES = (
@@ -45,13 +45,20 @@ class Config:
 def peak(arguments: list[str]) -> int:
     """Bytes that a sweep took at most, told by the process itself when it is done."""
     script = "import sys; from facegen_jax import batch; from facegen_jax.sweep.__main__ import main; code = main(); print('PEAK', batch.resident()); sys.exit(code)"
-    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
     return int(done.stdout.split("PEAK ")[1])
 
 
 def predicted(arguments: list[str]) -> float:
     """Bytes that its dry run tells."""
-    done = subprocess.run([sys.executable, "-m", "facegen_jax.sweep", *arguments, "--dry-run"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "facegen_jax.sweep", *arguments, "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = re.search(r"memory: ([0-9.]+) GB predicted", done.stdout)
     assert found, done.stdout
     return 1e9 * float(found[1])
@@ -62,17 +69,44 @@ def main(config: Config) -> None:
     config.out.mkdir(parents=True)
     params = vgg_face.init_params(jax.random.key(0), PUBLISHED, 224)
     convolutions = {name: each for name, each in params.items() if name.startswith("conv")}
-    checkpoint.save_network(config.out / "published.safetensors", convolutions, {"network": "published widths", "image_size": "224"})
+    checkpoint.save_network(
+        config.out / "published.safetensors",
+        convolutions,
+        {"network": "published widths", "image_size": "224"},
+    )
     del params, convolutions
     pictures = sorted((config.faces / "images").rglob("*.jpg"))
     rows = []
     for number, (name, size, batch_size, optimizer) in enumerate(CASES):
-        chosen = [str(path.resolve()) for path in pictures[: 2 * batch_size]]  # two batches: the second is prepared beside the first
-        guides = [f"{one},{other}" for one, other in zip(chosen, [*chosen[1:], chosen[0]], strict=True)]
+        chosen = [
+            str(path.resolve()) for path in pictures[: 2 * batch_size]
+        ]  # two batches: the second is prepared beside the first
+        guides = [
+            f"{one},{other}" for one, other in zip(chosen, [*chosen[1:], chosen[0]], strict=True)
+        ]
         (config.out / "pairs.csv").write_text("\n".join(["reference,guides", *guides, ""]))
         network = "small" if name == "small" else str(config.out / "published.safetensors")
-        files = ["--pairs", str(config.out / "pairs.csv"), "--out", str(config.out / str(number)), "--params", network, "--align", "none"]
-        options = ["--size", str(size), "--batch-size", str(batch_size), "--optimizer", optimizer, "--steps", "2", "--quiet"]
+        files = [
+            "--pairs",
+            str(config.out / "pairs.csv"),
+            "--out",
+            str(config.out / str(number)),
+            "--params",
+            network,
+            "--align",
+            "none",
+        ]
+        options = [
+            "--size",
+            str(size),
+            "--batch-size",
+            str(batch_size),
+            "--optimizer",
+            optimizer,
+            "--steps",
+            "2",
+            "--quiet",
+        ]
         told, taken = predicted(files + options), peak(files + options)
         rows.append(
             {
@@ -86,7 +120,10 @@ def main(config: Config) -> None:
             }
         )
         print(rows[-1], flush=True)
-    found = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, {jax.devices()[0].device_kind}", "rows": rows}
+    found = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {jax.devices()[0].device_kind}",
+        "rows": rows,
+    }
     config.results.write_text(json.dumps(found, indent=2) + "\n")
 
 

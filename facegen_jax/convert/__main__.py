@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 import tyro
 from tqdm import tqdm
 
-from .. import image, published
-from ..checkpoint import vgg_face_place
 from ..command import fail, parse
+from ..faces import image
+from ..network import published
+from ..network.checkpoint import vgg_face_place
 from .conversion import Converted, Precision, convert
 from .cursor import SourceError
 from .verify import verify
@@ -62,7 +63,9 @@ def main() -> int:
     print("\n".join(converted.found))
     for line in converted.warnings:
         print(f"{PROG}: warning: {line}", file=sys.stderr)
-    print(f"wrote {dest} ({dest.stat().st_size:,} bytes, {config.dtype}); licence {published.LICENCE}")
+    print(
+        f"wrote {dest} ({dest.stat().st_size:,} bytes, {config.dtype}); licence {published.LICENCE}"
+    )
     if config.verify:
         print("\n".join(verify(dest, config.verify)))
     return 0
@@ -71,7 +74,9 @@ def main() -> int:
 def _check(config: Convert, dest: Path) -> Path:
     """Refuse what cannot work before half a gigabyte is read; returns the source."""
     if config.source is None:
-        raise ValueError("give the file to convert (--list shows the known ones, --help all options)")
+        raise ValueError(
+            "give the file to convert (--list shows the known ones, --help all options)"
+        )
     if dest.suffix != ".safetensors":
         raise ValueError(f"{dest} should end in .safetensors")
     if config.source.resolve() == dest.resolve():
@@ -91,7 +96,15 @@ def _convert(config: Convert, source: Path, dest: Path) -> Converted:
     size = source.stat().st_size if source.is_file() else 0
     colour = None if config.colour == "auto" else config.colour
     with tqdm(total=2 * size, disable=None, leave=False, unit="B", unit_scale=True) as bar:
-        return convert(source, dest, dtype=config.dtype, dense=config.fc, colour=colour, names=config.names, progress=bar.update)
+        return convert(
+            source,
+            dest,
+            dtype=config.dtype,
+            dense=config.fc,
+            colour=colour,
+            names=config.names,
+            progress=bar.update,
+        )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ MAX_FIELDS = 1000
 def is_caffemodel(data: memoryview) -> bool:
     """Whether the file begins with fields of a NetParameter, and one of them is a layer."""
     try:
-        return any(number in (2, 100) and isinstance(value, memoryview) for number, value in _fields(data, "the network", strict=True))
+        return any(
+            number in (2, 100) and isinstance(value, memoryview)
+            for number, value in _fields(data, "the network", strict=True)
+        )
     except SourceError:
         return False
 
@@ -42,7 +45,12 @@ def read(data: memoryview) -> Parsed:
         if name in NAMES and len(blobs) == 2:
             layers[name] = (_blob(blobs[0], f"{name}/kernel"), _blob(blobs[1], f"{name}/bias"))
             forms.add("V1 layers" if number == 2 else "layer")
-    return Parsed(f"Caffe .caffemodel ({' and '.join(sorted(forms)) or 'no VGG-Face layer'})", layers, "OIHW", "BGR")
+    return Parsed(
+        f"Caffe .caffemodel ({' and '.join(sorted(forms)) or 'no VGG-Face layer'})",
+        layers,
+        "OIHW",
+        "BGR",
+    )
 
 
 def _fields(data: memoryview, what: str, strict: bool = False) -> Iterator[tuple[int, Value]]:
@@ -53,7 +61,9 @@ def _fields(data: memoryview, what: str, strict: bool = False) -> Iterator[tuple
         tag = _varint(cursor, what)
         number, kind = tag >> 3, tag & 7
         if number < 1 or count > MAX_FIELDS or (strict and number > 200):
-            raise SourceError(f"{what} has a field number {number} at {cursor.position} of {len(data)}: the file is damaged")
+            raise SourceError(
+                f"{what} has a field number {number} at {cursor.position} of {len(data)}: the file is damaged"
+            )
         if kind == VARINT:
             yield number, _varint(cursor, what)
         elif kind == FIXED64:
@@ -63,7 +73,9 @@ def _fields(data: memoryview, what: str, strict: bool = False) -> Iterator[tuple
         elif kind == BYTES:
             yield number, cursor.take(_varint(cursor, what), f"field {number} of {what}")
         else:
-            raise SourceError(f"{what} has a field of wire type {kind} at {cursor.position} of {len(data)}: the file is damaged")
+            raise SourceError(
+                f"{what} has a field of wire type {kind} at {cursor.position} of {len(data)}: the file is damaged"
+            )
 
 
 def _varint(cursor: Cursor, what: str) -> int:
@@ -91,7 +103,9 @@ def _blob(data: memoryview, what: str) -> np.ndarray:
     dtype, pieces = (np.dtype("<f4"), single) if single else (np.dtype("<f8"), double)
     packed = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
     if len(packed) % dtype.itemsize:
-        raise SourceError(f"{what} has {len(packed)} bytes of data, not a multiple of {dtype.itemsize}: the file is damaged")
+        raise SourceError(
+            f"{what} has {len(packed)} bytes of data, not a multiple of {dtype.itemsize}: the file is damaged"
+        )
     return shaped(np.frombuffer(packed, dtype), legacy if shape is None else shape, what)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ..tensor_file import map_file
+from ..network.tensor_file import map_file
 from .cursor import BLOCK, SourceError
 from .tarball import is_tarball, read_tarball
 
@@ -41,7 +41,9 @@ def open_content(path: Path, progress: Callable[[int], object] = lambda done: No
             sha256, md5 = _hashes(file, progress)
             if is_tarball(head):
                 found = read_tarball(file, status.st_size)
-                return Content(found.data, f"{path.name}: {found.name}", sha256, md5, class_names(found.names))
+                return Content(
+                    found.data, f"{path.name}: {found.name}", sha256, md5, class_names(found.names)
+                )
         return Content(map_file(path), path.name, sha256, md5, ())
     except FileNotFoundError:
         raise SourceError("no such file") from None
@@ -60,4 +62,6 @@ def _hashes(file: BinaryIO, progress: Callable[[int], object]) -> tuple[str, str
 
 def class_names(content: bytes) -> tuple[str, ...]:
     """Lines of a names file, in order."""
-    return tuple(line.strip() for line in content.decode("utf-8", "replace").splitlines() if line.strip())
+    return tuple(
+        line.strip() for line in content.decode("utf-8", "replace").splitlines() if line.strip()
+    )

@@ -7,10 +7,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .. import published, tensor_file
-from ..checkpoint import VGG_FACE
-from ..published import Colour
-from ..vgg_face import DENSE, MEAN_RGB, VGGFace
+from ..network import published, tensor_file
+from ..network.checkpoint import VGG_FACE
+from ..network.published import Colour
+from ..network.vgg_face import DENSE, MEAN_RGB, VGGFace
 from .check import check, doubts, shapes_of
 from .content import Content, class_names, open_content
 from .cursor import SourceError
@@ -65,28 +65,39 @@ def convert(
     order = colour or (entry.colour if entry else parsed.colour)
     tensors = canonical(parsed, order)
     if not dense:
-        tensors = {name: array for name, array in tensors.items() if name.split("/")[0] not in DENSE}
+        tensors = {
+            name: array for name, array in tensors.items() if name.split("/")[0] not in DENSE
+        }
     held = check(tensors, expected)
     classes = _classes(names, content, parsed, expected["fc8/bias"][0])
     notes = () if entry or colour else parsed.notes
     if not classes and (content.names or parsed.classes):
-        notes = (*notes, f"names of {len(content.names or parsed.classes)} classes were left out: there are {expected['fc8/bias'][0]}")
+        notes = (
+            *notes,
+            f"names of {len(content.names or parsed.classes)} classes were left out: there are {expected['fc8/bias'][0]}",
+        )
     warnings = (*notes, *_about_mean(parsed), *doubts(tensors))
     if dtype == "float16":
         _check_range(tensors)
     metadata = _metadata(source, content, parsed, order, entry, classes)
     dest.parent.mkdir(parents=True, exist_ok=True)
-    tensor_file.write(dest, tensors, metadata, CODES[dtype], shapes=merged(tensors), progress=progress)
+    tensor_file.write(
+        dest, tensors, metadata, CODES[dtype], shapes=merged(tensors), progress=progress
+    )
     return Converted(_lines(content, parsed, order, entry, held), warnings, metadata)
 
 
-def _classes(names: Path | None, content: Content, parsed: Parsed, expected: int) -> tuple[str, ...]:
+def _classes(
+    names: Path | None, content: Content, parsed: Parsed, expected: int
+) -> tuple[str, ...]:
     """Names of the classes, of the user's file, the tarball's or the network's own."""
     found = content.names or parsed.classes
     if names:
         found = class_names(names.read_bytes())
         if len(found) != expected:
-            raise ValueError(f"{names} has {len(found)} lines, expected the names of {expected} classes")
+            raise ValueError(
+                f"{names} has {len(found)} lines, expected the names of {expected} classes"
+            )
     return found if len(found) == expected else ()
 
 
@@ -94,18 +105,31 @@ def _about_mean(parsed: Parsed) -> list[str]:
     if parsed.mean_rgb is None or np.allclose(parsed.mean_rgb, MEAN_RGB, atol=0.01):
         return []
     shown = ", ".join(f"{value:.2f}" for value in parsed.mean_rgb)
-    return [f"the file's own mean ({shown}) is not VGG-Face's; this package subtracts {', '.join(f'{value:.2f}' for value in MEAN_RGB)}"]
+    return [
+        f"the file's own mean ({shown}) is not VGG-Face's; this package subtracts {', '.join(f'{value:.2f}' for value in MEAN_RGB)}"
+    ]
 
 
 def _check_range(tensors: Mapping[str, np.ndarray]) -> None:
     """float16 cannot hold large numbers; those of VGG-Face are small."""
-    large = [name for name, array in tensors.items() if max(abs(float(array.max())), abs(float(array.min()))) > LARGEST_HALF]
+    large = [
+        name
+        for name, array in tensors.items()
+        if max(abs(float(array.max())), abs(float(array.min()))) > LARGEST_HALF
+    ]
     if large:
-        raise SourceError(f"{', '.join(large)} holds numbers beyond {LARGEST_HALF:g}, the largest of float16; use --dtype bfloat16 or float32")
+        raise SourceError(
+            f"{', '.join(large)} holds numbers beyond {LARGEST_HALF:g}, the largest of float16; use --dtype bfloat16 or float32"
+        )
 
 
 def _metadata(
-    source: Path, content: Content, parsed: Parsed, order: Colour, entry: published.Published | None, classes: tuple[str, ...]
+    source: Path,
+    content: Content,
+    parsed: Parsed,
+    order: Colour,
+    entry: published.Published | None,
+    classes: tuple[str, ...],
 ) -> dict[str, str]:
     return {
         "format_version": "1",
@@ -123,7 +147,9 @@ def _metadata(
     }
 
 
-def _lines(content: Content, parsed: Parsed, order: Colour, entry: published.Published | None, held: str) -> tuple[str, ...]:
+def _lines(
+    content: Content, parsed: Parsed, order: Colour, entry: published.Published | None, held: str
+) -> tuple[str, ...]:
     reversed_input = ", conv1_1's inputs were reversed to RGB" if order == "BGR" else ""
     return (
         f"{content.name}: {parsed.container}",

@@ -14,7 +14,17 @@ from .cursor import Cursor, SourceError, shaped
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 UNDEFINED = 0xFFFFFFFFFFFFFFFF
-DATASPACE, LINK_INFO, DATATYPE, LINK, LAYOUT, FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE = 1, 2, 3, 6, 8, 11, 12, 16, 17
+DATASPACE, LINK_INFO, DATATYPE, LINK, LAYOUT, FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE = (
+    1,
+    2,
+    3,
+    6,
+    8,
+    11,
+    12,
+    16,
+    17,
+)
 MAX_OBJECTS, MAX_TEXTS = 100_000, 10_000
 """Objects and header messages in a file, strings in an attribute; Keras writes a few thousand."""
 REMEDY = "copy its arrays into a new file with h5py, or save the weights again with Keras"
@@ -43,14 +53,21 @@ def read_hdf5(data: memoryview) -> Group:
     if version in (0, 1):
         cursor = cursor.at(13, "the superblock")
         sizes = cursor.unpack("<2B")
-        base, root = cursor.at(24 + 4 * version).unpack("<Q")[0], cursor.at(24 + 4 * version + 40).unpack("<Q", "the root group")[0]
+        base, root = (
+            cursor.at(24 + 4 * version).unpack("<Q")[0],
+            cursor.at(24 + 4 * version + 40).unpack("<Q", "the root group")[0],
+        )
     elif version in (2, 3):
         sizes = cursor.unpack("<2B")
         base, root = cursor.at(12).unpack("<Q")[0], cursor.at(36).unpack("<Q", "the root group")[0]
     else:
-        raise SourceError(f"HDF5 superblock of version {version}, expected 0 to 3: the file is damaged")
+        raise SourceError(
+            f"HDF5 superblock of version {version}, expected 0 to 3: the file is damaged"
+        )
     if sizes != (8, 8) or base:
-        raise SourceError(f"HDF5 with addresses of {sizes} bytes from {base}, expected (8, 8) from 0; {REMEDY}")
+        raise SourceError(
+            f"HDF5 with addresses of {sizes} bytes from {base}, expected (8, 8) from 0; {REMEDY}"
+        )
     found = _Reader(data).object(root, "/")
     if not isinstance(found, Group):
         raise SourceError("an HDF5 file whose root is no group: it is damaged")
@@ -81,7 +98,11 @@ class _Reader:
                 member = self.object(child, f"{path}{name}/")
                 if member is not None:
                     members[name] = member
-            texts = dict(text for kind, content in messages if kind == ATTRIBUTE and (text := _text_attribute(content)))
+            texts = dict(
+                text
+                for kind, content in messages
+                if kind == ATTRIBUTE and (text := _text_attribute(content))
+            )
             self.tick(path, sum(map(len, texts.values())))
             found = Group(members, texts)
         self.known[address] = found
@@ -100,7 +121,9 @@ class _Reader:
             return
         version, _, total, _, size, _ = cursor.unpack("<BBHIII", path)
         if version != 1:
-            raise SourceError(f"{path}: object header of version {version} at {address}, expected 1 or 2: the file is damaged")
+            raise SourceError(
+                f"{path}: object header of version {version} at {address}, expected 1 or 2: the file is damaged"
+            )
         blocks = [Cursor(cursor.take(size, path))]
         while blocks and total > 0:
             block = blocks.pop(0)
@@ -126,7 +149,9 @@ class _Reader:
                 if kind == CONTINUATION:
                     position, length = content.unpack("<QQ", path)
                     inner = Cursor(Cursor(self.data).at(position, path).take(length, path))
-                    blocks.append(Cursor(inner.data[4 : max(4, length - 4)]))  # between signature and checksum
+                    blocks.append(
+                        Cursor(inner.data[4 : max(4, length - 4)])
+                    )  # between signature and checksum
                 yield kind, content
 
     def links(self, messages: list[tuple[int, Cursor]], path: str) -> Iterator[tuple[str, int]]:
@@ -141,7 +166,9 @@ class _Reader:
                 flags = content.unpack("<BB", path)[1]
                 content.take(8 if flags & 1 else 0, path)
                 if content.unpack("<Q", path)[0] != UNDEFINED:
-                    raise SourceError(f"{path}: an HDF5 group of the dense kind, which Keras does not write; {REMEDY}")
+                    raise SourceError(
+                        f"{path}: an HDF5 group of the dense kind, which Keras does not write; {REMEDY}"
+                    )
 
     def heap(self, address: int, path: str) -> memoryview:
         """The names of an old group's members, each ended by a zero."""
@@ -150,7 +177,9 @@ class _Reader:
             raise SourceError(f"{path}: no list of names at {address}: the file is damaged")
         return Cursor(self.data).at(position, path).take(size, path)
 
-    def old_links(self, address: int, names: memoryview, path: str, depth: int) -> Iterator[tuple[str, int]]:
+    def old_links(
+        self, address: int, names: memoryview, path: str, depth: int
+    ) -> Iterator[tuple[str, int]]:
         """Walk a version 1 B-tree of symbol nodes."""
         cursor = Cursor(self.data).at(address, path)
         signature = bytes(cursor.take(4, path))
@@ -158,7 +187,10 @@ class _Reader:
             count = cursor.unpack("<BBH", path)[2]
             for _ in range(count):
                 place, child, _, _ = cursor.unpack("<QQQ16s", path)
-                yield bytes(names[place : place + 256]).split(b"\0")[0].decode("utf-8", "replace"), child
+                yield (
+                    bytes(names[place : place + 256]).split(b"\0")[0].decode("utf-8", "replace"),
+                    child,
+                )
             return
         if signature != b"TREE" or depth > 8:
             raise SourceError(f"{path}: no table of members at {address}: the file is damaged")
@@ -175,13 +207,17 @@ class _Reader:
             return None
         version, kind = kinds[LAYOUT].unpack("<BB", path)
         if version not in (3, 4) or kind not in (0, 1) or FILTERS in kinds:
-            raise SourceError(f"{path}: an HDF5 array in chunks or compressed, which Keras does not write; {REMEDY}")
+            raise SourceError(
+                f"{path}: an HDF5 array in chunks or compressed, which Keras does not write; {REMEDY}"
+            )
         count = math.prod(shape)
         if kind == 0:
             content = Cursor(kinds[LAYOUT].take(kinds[LAYOUT].unpack("<H", path)[0], path))
         else:
             address, _ = kinds[LAYOUT].unpack("<QQ", path)
-            content = Cursor(self.data).at(0 if address == UNDEFINED and not count else address, path)
+            content = Cursor(self.data).at(
+                0 if address == UNDEFINED and not count else address, path
+            )
         return shaped(content.array(dtype, count, f"{path} of shape {shape}"), shape, path)
 
 
@@ -197,7 +233,9 @@ def _dtype(cursor: Cursor) -> np.dtype | None:
 def _shape(cursor: Cursor, path: str) -> tuple[int, ...]:
     version, axes, _ = cursor.unpack("<BBB", path)
     if version not in (1, 2) or axes > 32:
-        raise SourceError(f"{path}: a shape of version {version} with {axes} axes: the file is damaged")
+        raise SourceError(
+            f"{path}: a shape of version {version} with {axes} axes: the file is damaged"
+        )
     cursor.take(5 if version == 1 else 1, path)
     return cursor.unpack(f"<{axes}Q", path)
 
@@ -207,7 +245,9 @@ def _link(cursor: Cursor, path: str) -> Iterator[tuple[str, int]]:
     _, flags = cursor.unpack("<BB", path)
     kind = cursor.unpack("<B", path)[0] if flags & 8 else 0
     cursor.take((8 if flags & 4 else 0) + (1 if flags & 16 else 0), path)
-    name = bytes(cursor.take(cursor.unpack("<" + "BHIQ"[flags & 3], path)[0], path)).decode("utf-8", "replace")
+    name = bytes(cursor.take(cursor.unpack("<" + "BHIQ"[flags & 3], path)[0], path)).decode(
+        "utf-8", "replace"
+    )
     if kind == 0:
         yield name, cursor.unpack("<Q", path)[0]
 
@@ -217,7 +257,11 @@ def _text_attribute(cursor: Cursor) -> tuple[str, list[str]] | None:
     version, _, name_size, type_size, space_size = cursor.unpack("<BBHHH", "an attribute")
     cursor.take(1 if version == 3 else 0)
     padding = 8 if version == 1 else 1
-    name = bytes(cursor.take(name_size + -name_size % padding, "an attribute")).split(b"\0")[0].decode("utf-8", "replace")
+    name = (
+        bytes(cursor.take(name_size + -name_size % padding, "an attribute"))
+        .split(b"\0")[0]
+        .decode("utf-8", "replace")
+    )
     datatype = Cursor(cursor.take(type_size + -type_size % padding, name))
     space = Cursor(cursor.take(space_size + -space_size % padding, name))
     first, _, _, _, size = datatype.unpack("<BBBBI", name)
@@ -227,4 +271,7 @@ def _text_attribute(cursor: Cursor) -> tuple[str, list[str]] | None:
     if count > MAX_TEXTS:
         raise SourceError(f"attribute {name!r} of {count} strings: not a network")
     text = bytes(cursor.take(count * size, name))
-    return name, [text[start : start + size].split(b"\0")[0].decode("utf-8", "replace") for start in range(0, len(text), size)]
+    return name, [
+        text[start : start + size].split(b"\0")[0].decode("utf-8", "replace")
+        for start in range(0, len(text), size)
+    ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..published import Colour
+from ..network.published import Colour
 from .cursor import SourceError
 from .hdf5 import Group, read_hdf5
 from .layout import NAMES, Parsed, by_position
@@ -23,10 +23,14 @@ def read(data: memoryview) -> Parsed:
     if flat:
         return Parsed("flat .h5 (PyTorch's axes)", flat, "OIHW", "BGR")
     if held := _group(root, "layers"):
-        return _by_order("Keras 3 .weights.h5", [pair for _, group in _ordered(held) if (pair := _keras3(group))])
+        return _by_order(
+            "Keras 3 .weights.h5", [pair for _, group in _ordered(held) if (pair := _keras3(group))]
+        )
     found = dict(_keras2(root, 0))
     if not found:
-        raise SourceError("an HDF5 file without layers of Keras: expected groups with kernel:0 and bias:0 in them")
+        raise SourceError(
+            "an HDF5 file without layers of Keras: expected groups with kernel:0 and bias:0 in them"
+        )
     if set(found) <= set(NAMES):
         return Parsed("Keras .h5 (by name)", found, "HWIO", "BGR")
     return _by_order("Keras .h5 (by order)", list(found.values()))
@@ -47,14 +51,25 @@ def _group(group: Group, name: str) -> Group | None:
 
 def _flat(root: Group) -> dict[str, Pair]:
     arrays = {name: array for name, array in root.members.items() if isinstance(array, np.ndarray)}
-    return {name: (arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in NAMES if f"{name}.weight" in arrays and f"{name}.bias" in arrays}
+    return {
+        name: (arrays[f"{name}.weight"], arrays[f"{name}.bias"])
+        for name in NAMES
+        if f"{name}.weight" in arrays and f"{name}.bias" in arrays
+    }
 
 
 def _ordered(group: Group) -> list[tuple[str, Group]]:
     """Groups in the order that the file states; else by their numbers (conv2d, conv2d_1, ..., conv2d_10; dense after them)."""
-    stated = group.texts.get("layer_names") or [name.split("/")[0] for name in group.texts.get("weight_names", ())]
-    names = [name for name in stated if "/" not in name]  # of a layer `fc6/relu` there is only the group fc6, named before
-    groups = [(name, _group(group, name)) for name in dict.fromkeys(names or sorted(group.members, key=_by_number))]
+    stated = group.texts.get("layer_names") or [
+        name.split("/")[0] for name in group.texts.get("weight_names", ())
+    ]
+    names = [
+        name for name in stated if "/" not in name
+    ]  # of a layer `fc6/relu` there is only the group fc6, named before
+    groups = [
+        (name, _group(group, name))
+        for name in dict.fromkeys(names or sorted(group.members, key=_by_number))
+    ]
     return [(name, found) for name, found in groups if found]
 
 
@@ -74,9 +89,15 @@ def _keras2(group: Group, depth: int) -> Iterator[tuple[str, Pair]]:
 
 
 def _kernel_and_bias(group: Group, layer: str) -> Pair | None:
-    arrays = {name.removesuffix(":0"): array for name, array in group.members.items() if isinstance(array, np.ndarray)}
+    arrays = {
+        name.removesuffix(":0"): array
+        for name, array in group.members.items()
+        if isinstance(array, np.ndarray)
+    }
     if any(name.endswith("_W") for name in arrays):
-        raise SourceError(f"{layer}: a file of Keras 1, whose kernels are turned or not depending on its backend; use another of the published files")
+        raise SourceError(
+            f"{layer}: a file of Keras 1, whose kernels are turned or not depending on its backend; use another of the published files"
+        )
     return (arrays["kernel"], arrays["bias"]) if {"kernel", "bias"} <= set(arrays) else None
 
 
@@ -84,4 +105,6 @@ def _keras3(group: Group) -> Pair | None:
     """Kernel and bias at layers/LAYER/vars/0 and 1."""
     held = _group(group, "vars")
     kernel, bias = (held.members.get(number) for number in "01") if held else (None, None)
-    return (kernel, bias) if isinstance(kernel, np.ndarray) and isinstance(bias, np.ndarray) else None
+    return (
+        (kernel, bias) if isinstance(kernel, np.ndarray) and isinstance(bias, np.ndarray) else None
+    )

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..published import Colour
-from ..vgg_face import CONVOLUTIONS, DENSE
+from ..network.published import Colour
+from ..network.vgg_face import CONVOLUTIONS, DENSE
 from .cursor import SourceError
 
 NAMES = (*CONVOLUTIONS, *DENSE)
@@ -33,10 +33,14 @@ class Parsed(NamedTuple):
     """Remarks for the person at the terminal."""
 
 
-def by_position(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def by_position(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Name layers by their order, for containers that carry no names of VGG-Face."""
     if len(pairs) not in (len(CONVOLUTIONS), len(NAMES) - 1, len(NAMES)):
-        raise SourceError(f"{len(pairs)} layers with weights; VGG-Face has {len(CONVOLUTIONS)} convolutions and up to 3 dense layers")
+        raise SourceError(
+            f"{len(pairs)} layers with weights; VGG-Face has {len(CONVOLUTIONS)} convolutions and up to 3 dense layers"
+        )
     return dict(zip(NAMES, pairs, strict=False))
 
 
@@ -55,13 +59,17 @@ def canonical(parsed: Parsed, colour: Colour | None = None) -> dict[str, np.ndar
     """
     missing = [name for name in CONVOLUTIONS if name not in parsed.layers]
     if missing:
-        raise SourceError(f"no weights for {', '.join(missing)}: not VGG-Face, or an incomplete file")
+        raise SourceError(
+            f"no weights for {', '.join(missing)}: not VGG-Face, or an incomplete file"
+        )
     tensors: dict[str, np.ndarray] = {}
     for name in NAMES:
         if name not in parsed.layers:
             continue
         kernel, bias = parsed.layers[name]
-        if name in DENSE and parsed.axes == "OIHW" and kernel.shape[:2] == (1, 1):  # Caffe's old form of two axes
+        if (
+            name in DENSE and parsed.axes == "OIHW" and kernel.shape[:2] == (1, 1)
+        ):  # Caffe's old form of two axes
             kernel = kernel.reshape(kernel.shape[2:])
         if name in CONVOLUTIONS:
             kernel = _convolution(name, kernel, parsed.axes)
@@ -70,7 +78,9 @@ def canonical(parsed: Parsed, colour: Colour | None = None) -> dict[str, np.ndar
         else:
             kernel = _dense(name, kernel, parsed.axes)
         if bias.size != kernel.shape[-1]:
-            raise SourceError(f"{name}/bias has shape {bias.shape}, expected {(kernel.shape[-1],)} after a kernel of shape {kernel.shape}")
+            raise SourceError(
+                f"{name}/bias has shape {bias.shape}, expected {(kernel.shape[-1],)} after a kernel of shape {kernel.shape}"
+            )
         tensors[f"{name}/kernel"], tensors[f"{name}/bias"] = kernel, bias.reshape(-1)
     if (colour or parsed.colour) == "BGR":
         tensors["conv1_1/kernel"] = tensors["conv1_1/kernel"][:, :, ::-1]
@@ -78,7 +88,9 @@ def canonical(parsed: Parsed, colour: Colour | None = None) -> dict[str, np.ndar
 
 
 def _convolution(name: str, kernel: np.ndarray, axes: Axes) -> np.ndarray:
-    if kernel.ndim == 2 and axes == "OIHW" and kernel.shape[1] % 9 == 0:  # Torch's SpatialConvolutionMM
+    if (
+        kernel.ndim == 2 and axes == "OIHW" and kernel.shape[1] % 9 == 0
+    ):  # Torch's SpatialConvolutionMM
         kernel = kernel.reshape(len(kernel), -1, 3, 3)
     if kernel.ndim != 4:
         raise SourceError(f"{name}/kernel has shape {kernel.shape}, expected four axes")
@@ -91,17 +103,29 @@ def _first_dense(kernel: np.ndarray, channels: int, axes: Axes) -> np.ndarray:
         inputs, outputs = kernel.shape if axes == "HWIO" else kernel.shape[::-1]
         side = math.isqrt(inputs // channels)
         if side * side * channels != inputs:
-            raise SourceError(f"fc6/kernel has shape {kernel.shape}, expected {channels} channels times a square number of places")
-        kernel = kernel.reshape((side, side, channels, outputs) if axes == "HWIO" else (outputs, channels, side, side))
+            raise SourceError(
+                f"fc6/kernel has shape {kernel.shape}, expected {channels} channels times a square number of places"
+            )
+        kernel = kernel.reshape(
+            (side, side, channels, outputs) if axes == "HWIO" else (outputs, channels, side, side)
+        )
     placed = kernel.transpose(2, 3, 1, 0) if axes == "OIHW" and kernel.ndim == 4 else kernel
     if placed.ndim != 4 or placed.shape[0] != placed.shape[1] or placed.shape[2] != channels:
-        raise SourceError(f"fc6/kernel has shape {kernel.shape}, expected axes {axes} with a square of places and {channels} input channels")
+        raise SourceError(
+            f"fc6/kernel has shape {kernel.shape}, expected axes {axes} with a square of places and {channels} input channels"
+        )
     return placed
 
 
 def _dense(name: str, kernel: np.ndarray, axes: Axes) -> np.ndarray:
     if kernel.ndim == 4:  # written as a 1x1 convolution
-        kernel = kernel.reshape([side for side, axis in zip(kernel.shape, axes, strict=True) if axis in "IO" or side != 1])
+        kernel = kernel.reshape(
+            [
+                side
+                for side, axis in zip(kernel.shape, axes, strict=True)
+                if axis in "IO" or side != 1
+            ]
+        )
     if kernel.ndim != 2:
         raise SourceError(f"{name}/kernel has shape {kernel.shape}, expected (inputs, outputs)")
     return kernel if axes == "HWIO" else kernel.T
@@ -109,4 +133,9 @@ def _dense(name: str, kernel: np.ndarray, axes: Axes) -> np.ndarray:
 
 def merged(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     """Shapes as they are written: fc6's height, width and input as one axis."""
-    return {name: (math.prod(array.shape[:-1]), array.shape[-1]) if name == "fc6/kernel" else tuple(array.shape) for name, array in tensors.items()}
+    return {
+        name: (math.prod(array.shape[:-1]), array.shape[-1])
+        if name == "fc6/kernel"
+        else tuple(array.shape)
+        for name, array in tensors.items()
+    }

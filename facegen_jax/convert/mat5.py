@@ -12,7 +12,21 @@ import numpy as np
 
 from .cursor import GROWTH, SMALL, Cursor, SourceError, inflate, shaped
 
-NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8", 16: "u1", 17: "u2", 18: "u4"}
+NUMBERS = {
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
+    16: "u1",
+    17: "u2",
+    18: "u4",
+}
 """Data types of elements, as NumPy's."""
 TEXTS = {4: "utf-16-{}", 16: "utf-8", 17: "utf-16-{}", 18: "utf-32-{}"}
 """Data types of letters; all others are one byte each."""
@@ -23,7 +37,9 @@ MAX_DEPTH, MAX_VALUES, MAX_FIELDS = 20, 100_000, 1000
 
 def is_mat(data: memoryview) -> bool:
     """Whether the 128-byte header of a level 5 file is there."""
-    return len(data) >= 128 and bytes(data[126:128]) in (b"IM", b"MI") and bytes(data[:6]) == b"MATLAB"
+    return (
+        len(data) >= 128 and bytes(data[126:128]) in (b"IM", b"MI") and bytes(data[:6]) == b"MATLAB"
+    )
 
 
 def read_mat(data: memoryview) -> dict[str, Any]:
@@ -41,7 +57,9 @@ def read_mat(data: memoryview) -> dict[str, Any]:
         if kind == COMPRESSED:
             content = reader.inflated(content.data)
         elif kind != MATRIX:
-            raise SourceError(f"element of type {kind} where a variable was expected: the file is damaged")
+            raise SourceError(
+                f"element of type {kind} where a variable was expected: the file is damaged"
+            )
         name, value = reader.matrix(content, 0)
         variables[name] = value
     return variables
@@ -57,10 +75,14 @@ class _Reader:
         """The content of a compressed variable."""
         kind, size = struct.unpack(self.order + "II", inflate(packed, 8, "a variable's head"))
         if kind != MATRIX:
-            raise SourceError(f"compressed element of type {kind} where a variable was expected: the file is damaged")
+            raise SourceError(
+                f"compressed element of type {kind} where a variable was expected: the file is damaged"
+            )
         self.room -= size
         if self.room < 0:
-            raise SourceError(f"unpacks to more than {GROWTH} times its size, which no network of float weights does")
+            raise SourceError(
+                f"unpacks to more than {GROWTH} times its size, which no network of float weights does"
+            )
         return Cursor(inflate(packed, 8 + size, "a variable"), 8)
 
     def element(self, cursor: Cursor) -> tuple[int, Cursor]:
@@ -78,7 +100,9 @@ class _Reader:
     def numbers(self, cursor: Cursor, what: str) -> np.ndarray:
         kind, content = self.element(cursor)
         if kind not in NUMBERS:
-            raise SourceError(f"{what} has data of type {kind}, expected numbers: the file is damaged")
+            raise SourceError(
+                f"{what} has data of type {kind}, expected numbers: the file is damaged"
+            )
         dtype = np.dtype(self.order + NUMBERS[kind])
         return content.array(dtype, len(content.data) // dtype.itemsize, what)
 
@@ -86,29 +110,41 @@ class _Reader:
         """A few whole numbers, such as dimensions."""
         values = self.numbers(cursor, what)
         if values.dtype.kind not in "iu" or not 1 <= len(values) <= 32:
-            raise SourceError(f"{what} are {len(values)} of type {values.dtype}, expected up to 32 whole numbers: the file is damaged")
+            raise SourceError(
+                f"{what} are {len(values)} of type {values.dtype}, expected up to 32 whole numbers: the file is damaged"
+            )
         return values.tolist()
 
     def text(self, cursor: Cursor, what: str) -> str:
         """Letters, up to 64 thousand."""
         kind, content = self.element(cursor)
         encoding = TEXTS.get(kind, "latin-1")
-        return bytes(content.data[: 1 << 16]).decode(encoding.format("le" if self.order == "<" else "be"), "replace")
+        return bytes(content.data[: 1 << 16]).decode(
+            encoding.format("le" if self.order == "<" else "be"), "replace"
+        )
 
     def matrix(self, cursor: Cursor, depth: int) -> tuple[str, Any]:
         """Name and value of an array of any class."""
         self.values += 1
         if depth > MAX_DEPTH or self.values > MAX_VALUES:
-            raise SourceError(f"more than {MAX_VALUES} values or nested deeper than {MAX_DEPTH}: not a network")
+            raise SourceError(
+                f"more than {MAX_VALUES} values or nested deeper than {MAX_DEPTH}: not a network"
+            )
         if not len(cursor.data):  # written for what does not exist
             return "", np.empty(0, np.float32)
-        flags, shape = self.integers(cursor, "array flags"), tuple(self.integers(cursor, "array dimensions"))
+        flags, shape = (
+            self.integers(cursor, "array flags"),
+            tuple(self.integers(cursor, "array dimensions")),
+        )
         name = self.text(cursor, "an array's name")
         if min(shape) < 0:
             raise SourceError(f"array {name!r} has dimensions {shape}: the file is damaged")
         kind = flags[0] & 0xFF
         if kind == CELL:
-            return name, [self.matrix(self.child(cursor, name), depth + 1)[1] for _ in range(self.count(shape, cursor, name))]
+            return name, [
+                self.matrix(self.child(cursor, name), depth + 1)[1]
+                for _ in range(self.count(shape, cursor, name))
+            ]
         if kind == STRUCT:
             return name, self.struct(cursor, shape, name, depth)
         if kind == CHAR:
@@ -122,21 +158,33 @@ class _Reader:
         step = self.integers(cursor, f"field name lengths of {name!r}")[0]
         packed = self.numbers(cursor, f"field names of {name!r}").tobytes()
         if step < 1 or len(packed) > step * MAX_FIELDS:
-            raise SourceError(f"struct {name!r} has field names of {step} letters in {len(packed)} bytes: the file is damaged")
-        fields = [packed[start : start + step].split(b"\0")[0].decode("latin-1") for start in range(0, len(packed), step)]
+            raise SourceError(
+                f"struct {name!r} has field names of {step} letters in {len(packed)} bytes: the file is damaged"
+            )
+        fields = [
+            packed[start : start + step].split(b"\0")[0].decode("latin-1")
+            for start in range(0, len(packed), step)
+        ]
         rows = range(self.count((*shape, len(fields)), cursor, name) // max(1, len(fields)))
-        found = [{field: self.matrix(self.child(cursor, name), depth + 1)[1] for field in fields} for _ in rows]
+        found = [
+            {field: self.matrix(self.child(cursor, name), depth + 1)[1] for field in fields}
+            for _ in rows
+        ]
         return found[0] if len(found) == 1 else found
 
     def child(self, cursor: Cursor, name: str) -> Cursor:
         kind, content = self.element(cursor)
         if kind != MATRIX:
-            raise SourceError(f"element of type {kind} inside {name!r} where an array was expected: the file is damaged")
+            raise SourceError(
+                f"element of type {kind} inside {name!r} where an array was expected: the file is damaged"
+            )
         return content
 
     def count(self, shape: tuple[int, ...], cursor: Cursor, name: str) -> int:
         """Product of the sides, which must fit into what is left: every child takes eight bytes at least."""
         count = math.prod(shape)
         if count > (len(cursor.data) - cursor.position) // 8:
-            raise SourceError(f"{name!r} should hold {count} arrays, the file ends before: it is damaged or cut short")
+            raise SourceError(
+                f"{name!r} should hold {count} arrays, the file ends before: it is damaged or cut short"
+            )
         return count

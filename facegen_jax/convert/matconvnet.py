@@ -19,7 +19,9 @@ def read(data: memoryview) -> Parsed:
     variables = read_mat(data)
     net = variables.get("net", variables)
     if not isinstance(net, dict) or "layers" not in net:
-        raise SourceError(f"a MAT-file without a network: expected layers or net, found {', '.join(variables) or 'nothing'}")
+        raise SourceError(
+            f"a MAT-file without a network: expected layers or net, found {', '.join(variables) or 'nothing'}"
+        )
     form = "Oxford, net" if "net" in variables else "vlfeat, layers"
     found = _of_graph(net) if "params" in net else _of_chain(net)
     meta = net["meta"] if isinstance(net.get("meta"), dict) else net
@@ -56,7 +58,10 @@ def _of_chain(net: dict[str, Any]) -> dict[str, Pair]:
     """SimpleNN: every layer holds its own `weights`, before 2015 `filters` and `biases`."""
     found: dict[str, Pair] = {}
     for number, layer in enumerate(_rows(net["layers"])):
-        arrays = _arrays(layer.get("weights")) or [*_arrays(layer.get("filters")), *_arrays(layer.get("biases"))]
+        arrays = _arrays(layer.get("weights")) or [
+            *_arrays(layer.get("filters")),
+            *_arrays(layer.get("biases")),
+        ]
         if len(arrays) == 2:
             found[_name(layer) or str(number)] = (arrays[0], arrays[1])
     return found
@@ -69,7 +74,9 @@ def _of_graph(net: dict[str, Any]) -> dict[str, Pair]:
     for number, layer in enumerate(_rows(net["layers"])):
         names = layer.get("params")
         arrays = [
-            array for name in (names if isinstance(names, list) else [names]) for array in _arrays(values.get(name if isinstance(name, str) else ""))
+            array
+            for name in (names if isinstance(names, list) else [names])
+            for array in _arrays(values.get(name if isinstance(name, str) else ""))
         ]
         if len(arrays) == 2:
             found[_name(layer) or str(number)] = (arrays[0], arrays[1])
@@ -82,7 +89,9 @@ def _mean(meta: dict[str, Any]) -> tuple[float, ...] | None:
     average = normalization.get("averageImage") if isinstance(normalization, dict) else None
     if not isinstance(average, np.ndarray) or average.size < 3 or average.size % 3:
         return None
-    return tuple(float(value) for value in average.reshape(-1, 3, order="F").mean(0, dtype=np.float64))
+    return tuple(
+        float(value) for value in average.reshape(-1, 3, order="F").mean(0, dtype=np.float64)
+    )
 
 
 def _classes(meta: dict[str, Any]) -> tuple[str, ...]:

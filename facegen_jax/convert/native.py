@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from ..tensor_file import TensorFileError, parse
+from ..network.tensor_file import TensorFileError, parse
 from .cursor import Cursor, SourceError, shaped
 from .layout import NAMES, Parsed
 from .zipped import Zip
@@ -16,7 +16,11 @@ NUMBERS = r"[<>|=]?(f[248]|[iu][1248])"
 
 def is_safetensors(data: memoryview) -> bool:
     """Whether the file begins with a header's length and a JSON object."""
-    return len(data) > 9 and 2 <= int.from_bytes(data[:8], "little") <= len(data) and data[8] == ord("{")
+    return (
+        len(data) > 9
+        and 2 <= int.from_bytes(data[:8], "little") <= len(data)
+        and data[8] == ord("{")
+    )
 
 
 def read_safetensors(data: memoryview) -> Parsed:
@@ -30,16 +34,27 @@ def read_safetensors(data: memoryview) -> Parsed:
 
 def read_npz(files: Zip) -> Parsed:
     """Read an `.npz` file with canonical names."""
-    return _parsed({name.removesuffix(".npy"): _npy(files.read(name), name) for name in files.members if name.endswith(".npy")}, "npz")
+    return _parsed(
+        {
+            name.removesuffix(".npy"): _npy(files.read(name), name)
+            for name in files.members
+            if name.endswith(".npy")
+        },
+        "npz",
+    )
 
 
 def _parsed(tensors: dict[str, np.ndarray], container: str) -> Parsed:
     layers = {
-        name: (tensors[f"{name}/kernel"], tensors[f"{name}/bias"]) for name in NAMES if f"{name}/kernel" in tensors and f"{name}/bias" in tensors
+        name: (tensors[f"{name}/kernel"], tensors[f"{name}/bias"])
+        for name in NAMES
+        if f"{name}/kernel" in tensors and f"{name}/bias" in tensors
     }
     unknown = [name for name in tensors if name.rpartition("/")[0] not in layers]
     if unknown:
-        raise SourceError(f"unknown tensors {', '.join(unknown[:3])}; expected names like conv1_1/kernel and conv1_1/bias")
+        raise SourceError(
+            f"unknown tensors {', '.join(unknown[:3])}; expected names like conv1_1/kernel and conv1_1/bias"
+        )
     return Parsed(f".{container} (canonical names)", layers, "HWIO", "RGB")
 
 
@@ -53,8 +68,20 @@ def _npy(data: memoryview, name: str) -> np.ndarray:
     text = bytes(cursor.take(min(length, 10_000), name))
     try:
         header = ast.literal_eval(text.decode("latin-1"))
-        dtype, shape, fortran = str(header["descr"]), tuple(header["shape"]), bool(header["fortran_order"])
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError, OverflowError):
+        dtype, shape, fortran = (
+            str(header["descr"]),
+            tuple(header["shape"]),
+            bool(header["fortran_order"]),
+        )
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        MemoryError,
+        RecursionError,
+        OverflowError,
+    ):
         raise SourceError(f"{name} has a damaged header") from None
     if not re.fullmatch(NUMBERS, dtype):
         raise SourceError(f"{name} holds {dtype[:20]}, expected plain numbers")

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 from .cursor import SourceError
 
 MAX_INSTRUCTIONS, MAX_HEAD = 200_000, 1 << 24
-HEAD_TOO_LONG = "pickled values of more than 16 MiB beside the tensors: not a state dict of VGG-Face"
+HEAD_TOO_LONG = (
+    "pickled values of more than 16 MiB beside the tensors: not a state dict of VGG-Face"
+)
 
 
 class Name(NamedTuple):
@@ -39,7 +41,17 @@ class _Mark:
 _MARK = _Mark()
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
-_LITERALS = {"BINUNICODE", "SHORT_BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "SHORT_BINBYTES", "BINBYTES"}
+_LITERALS = {
+    "BINUNICODE",
+    "SHORT_BINUNICODE",
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "LONG1",
+    "BINFLOAT",
+    "SHORT_BINBYTES",
+    "BINBYTES",
+}
 _LITERALS |= {"SHORT_BINSTRING", "BINSTRING"}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
@@ -55,14 +67,18 @@ def read_pickle(stream: io.BytesIO) -> Any:
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if count > MAX_INSTRUCTIONS:
-                raise SourceError(f"a pickle of more than {MAX_INSTRUCTIONS} instructions: not a state dict of VGG-Face")
+                raise SourceError(
+                    f"a pickle of more than {MAX_INSTRUCTIONS} instructions: not a state dict of VGG-Face"
+                )
             if opcode.name == "STOP":
                 return stack.pop()
             _follow(opcode.name, argument, stack, memo)
     except SourceError:
         raise
     except Exception as error:  # whatever broken instructions make of the stack
-        raise SourceError(f"a damaged pickle ({type(error).__name__}: {str(error)[:100]})") from None
+        raise SourceError(
+            f"a damaged pickle ({type(error).__name__}: {str(error)[:100]})"
+        ) from None
     raise SourceError("a pickle without an end: the file is cut short")
 
 
@@ -118,13 +134,17 @@ def _combine(name: str, argument: Any, stack: list[Any]) -> None:
         values = _marked(stack)
         stack[-1].update(zip(map(_key, values[::2]), values[1::2], strict=True))
     else:
-        raise SourceError(f"a pickle with the instruction {name}, which no state dict needs; save model.state_dict() with torch.save")
+        raise SourceError(
+            f"a pickle with the instruction {name}, which no state dict needs; save model.state_dict() with torch.save"
+        )
 
 
 def _called(function: Any, arguments: Any) -> Any:
     if not isinstance(function, Name) or not isinstance(arguments, tuple):
         raise SourceError("a pickle that calls what is no function: the file is damaged")
-    if function.name == "collections.OrderedDict":  # Python 2 gives it a list of pairs, Python 3 fills it afterwards
+    if (
+        function.name == "collections.OrderedDict"
+    ):  # Python 2 gives it a list of pairs, Python 3 fills it afterwards
         return {_key(key): value for key, value in (arguments[0] if arguments else ())}
     return Call(function.name, arguments)
 
@@ -132,7 +152,9 @@ def _called(function: Any, arguments: Any) -> Any:
 def _key(value: Any) -> str | int:
     """A key of a dict; nested ones would take forever to hash."""
     if not isinstance(value, str | int):
-        raise SourceError("a pickled dict whose keys are neither text nor numbers: not a state dict")
+        raise SourceError(
+            "a pickled dict whose keys are neither text nor numbers: not a state dict"
+        )
     return value
 
 

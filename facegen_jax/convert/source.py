@@ -47,4 +47,6 @@ def _zipped(files: Zip) -> Parsed:
     inside = next((name for name in files.members if name.endswith(".weights.h5")), None)
     if inside:  # a .keras file
         return keras.read(files.read(inside))
-    raise SourceError(f"a zip file without a network in it; it holds {', '.join(list(files.members)[:5]) or 'nothing'}")
+    raise SourceError(
+        f"a zip file without a network in it; it holds {', '.join(list(files.members)[:5]) or 'nothing'}"
+    )

@@ -10,7 +10,17 @@ from typing import BinaryIO, NamedTuple
 
 from .cursor import BLOCK, GROWTH, SMALL, SourceError, room
 
-MEMBER_ENDINGS = (".mat", ".t7", ".caffemodel", ".pth", ".pt", ".ptorch", ".h5", ".npz", ".safetensors")
+MEMBER_ENDINGS = (
+    ".mat",
+    ".t7",
+    ".caffemodel",
+    ".pth",
+    ".pt",
+    ".ptorch",
+    ".h5",
+    ".npz",
+    ".safetensors",
+)
 """Files of a tarball that can be a network."""
 NAMES_ENDING = "names.txt"
 MAX_NAME, MAX_NAMES = 1 << 16, 1 << 20
@@ -42,7 +52,9 @@ def read_tarball(file: BinaryIO, size: int) -> Found:
         name, kind, length = _header(header)
         name, long_name = long_name or name, None
         if length > limit:
-            raise SourceError(f"{name} unpacks to {length} bytes, more than {GROWTH} times the tarball: not a network")
+            raise SourceError(
+                f"{name} unpacks to {length} bytes, more than {GROWTH} times the tarball: not a network"
+            )
         if kind in "Lx" and length <= MAX_NAME:
             long_name = _long_name(kind, stream.take(length))
         elif kind in "0\0" and name.endswith(NAMES_ENDING) and length <= MAX_NAMES:
@@ -54,7 +66,9 @@ def read_tarball(file: BinaryIO, size: int) -> Found:
             stream.skip(length)
         stream.skip(-length % 512)
     if not found.name:
-        raise SourceError(f"a tarball without a network in it; looked for files named *{', *'.join(MEMBER_ENDINGS)}")
+        raise SourceError(
+            f"a tarball without a network in it; looked for files named *{', *'.join(MEMBER_ENDINGS)}"
+        )
     return found._replace(data=found.data.toreadonly())
 
 
@@ -62,11 +76,23 @@ def _header(header: bytes) -> tuple[str, str, int]:
     """Name, type and length of a member."""
     stated, own = header[148:156].strip(b"\0 "), sum(header) - sum(header[148:156]) + 8 * 32
     digits = header[124:136].strip(b"\0 ")
-    if len(header) < 512 or not re.fullmatch(b"[0-7]+", stated) or int(stated, 8) != own or not re.fullmatch(b"[0-7]*", digits):
+    if (
+        len(header) < 512
+        or not re.fullmatch(b"[0-7]+", stated)
+        or int(stated, 8) != own
+        or not re.fullmatch(b"[0-7]*", digits)
+    ):
         raise SourceError("not a readable tarball: a member's header is damaged")
-    name, prefix = (field.split(b"\0")[0].decode("utf-8", "replace") for field in (header[:100], header[345:500]))
+    name, prefix = (
+        field.split(b"\0")[0].decode("utf-8", "replace")
+        for field in (header[:100], header[345:500])
+    )
     # GNU keeps times where POSIX has the prefix.
-    return (f"{prefix}/{name}" if prefix and header[257:263] == b"ustar\0" else name), chr(header[156]), int(digits or b"0", 8)
+    return (
+        (f"{prefix}/{name}" if prefix and header[257:263] == b"ustar\0" else name),
+        chr(header[156]),
+        int(digits or b"0", 8),
+    )
 
 
 def _long_name(kind: str, content: bytes) -> str | None:
@@ -115,7 +141,9 @@ class _Unpacked:
         piece = self.file.read(count) if self.plain else self._inflated(count)
         self.left -= len(piece)
         if self.left < 0:
-            raise SourceError(f"unpacks to more than {GROWTH} times its size, which no network of float weights does")
+            raise SourceError(
+                f"unpacks to more than {GROWTH} times its size, which no network of float weights does"
+            )
         return piece
 
     def _inflated(self, count: int) -> bytes:

@@ -12,8 +12,24 @@ from .cursor import Cursor, SourceError, strided
 from .layout import Parsed, by_position
 
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)
-DTYPES = {"Float": "<f4", "Double": "<f8", "Half": "<f2", "Cuda": "<f4", "CudaDouble": "<f8", "CudaHalf": "<f2", "Long": "<i8", "CudaLong": "<i8"}
-DTYPES |= {"Int": "<i4", "CudaInt": "<i4", "Short": "<i2", "Char": "<i1", "Byte": "<u1", "CudaByte": "<u1"}
+DTYPES = {
+    "Float": "<f4",
+    "Double": "<f8",
+    "Half": "<f2",
+    "Cuda": "<f4",
+    "CudaDouble": "<f8",
+    "CudaHalf": "<f2",
+    "Long": "<i8",
+    "CudaLong": "<i8",
+}
+DTYPES |= {
+    "Int": "<i4",
+    "CudaInt": "<i4",
+    "Short": "<i2",
+    "Char": "<i1",
+    "Byte": "<u1",
+    "CudaByte": "<u1",
+}
 MAX_OBJECTS, MAX_DEPTH, MAX_TEXT = 100_000, 60, 1 << 16
 LAYERS = ("SpatialConvolution", "SpatialConvolutionMM", "Linear")
 
@@ -36,7 +52,12 @@ def _pairs(root: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         if not isinstance(kind, str) or kind.rpartition(".")[2] not in LAYERS:
             continue
         weight, bias = module.get("weight"), module.get("bias")
-        if not isinstance(weight, np.ndarray) or not isinstance(bias, np.ndarray) or not weight.size or not bias.size:
+        if (
+            not isinstance(weight, np.ndarray)
+            or not isinstance(bias, np.ndarray)
+            or not weight.size
+            or not bias.size
+        ):
             raise SourceError(f"a layer {kind} without its weight or bias: the file is damaged")
         yield weight, bias
 
@@ -73,7 +94,9 @@ class _Reader:
         """The next object of any kind: None, float, bool, str, dict or array."""
         self.count += 1
         if self.count > MAX_OBJECTS or depth > MAX_DEPTH:
-            raise SourceError(f"more than {MAX_OBJECTS} objects or nested deeper than {MAX_DEPTH}: not a network")
+            raise SourceError(
+                f"more than {MAX_OBJECTS} objects or nested deeper than {MAX_DEPTH}: not a network"
+            )
         kind = self.number("<i", what)
         if kind == NIL:
             return None
@@ -84,7 +107,9 @@ class _Reader:
         if kind == BOOLEAN:
             return bool(self.number("<i", what))
         if kind not in (TABLE, OBJECT):
-            raise SourceError(f"{what}: object of kind {kind} at {self.cursor.position - 4}; networks hold numbers, text, tables and tensors only")
+            raise SourceError(
+                f"{what}: object of kind {kind} at {self.cursor.position - 4}; networks hold numbers, text, tables and tensors only"
+            )
         index = self.number("<i", what)
         if index in self.seen:
             return self.seen[index]
@@ -107,7 +132,13 @@ class _Reader:
         self.seen[index] = table
         for _ in range(self.number("<i", what)):
             key = self.object(f"a key of {what}", depth + 1)
-            shown = int(key) if isinstance(key, float) and key.is_integer() else key if isinstance(key, str) else "?"
+            shown = (
+                int(key)
+                if isinstance(key, float) and key.is_integer()
+                else key
+                if isinstance(key, str)
+                else "?"
+            )
             value = self.object(f"{what}.{shown}" if depth < 6 else what, depth + 1)
             if isinstance(key, str | float | bool):
                 table[key] = value
@@ -123,7 +154,10 @@ class _Reader:
         axes = self.number("<i", what)
         if not 0 <= axes <= 8:
             raise SourceError(f"{what} has {axes} axes: the file is damaged")
-        shape, strides = self.cursor.unpack(f"<{axes}q", what), self.cursor.unpack(f"<{axes}q", what)
+        shape, strides = (
+            self.cursor.unpack(f"<{axes}q", what),
+            self.cursor.unpack(f"<{axes}q", what),
+        )
         (offset,) = self.cursor.unpack("<q", what)
         dtype = self.dtype(name, "Tensor", what)
         storage = self.object(f"{what} of shape {shape}", depth + 1)
@@ -136,9 +170,18 @@ class _Reader:
         return array
 
 
-def _view(storage: Any, dtype: np.dtype, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, what: str) -> np.ndarray:
+def _view(
+    storage: Any,
+    dtype: np.dtype,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    offset: int,
+    what: str,
+) -> np.ndarray:
     if not shape or 0 in shape or storage is None:
         return np.empty(0, dtype)
     if not isinstance(storage, np.ndarray) or storage.dtype != dtype:
-        raise SourceError(f"{what} of shape {shape} has no storage of its type: the file is damaged")
+        raise SourceError(
+            f"{what} of shape {shape} has no storage of its type: the file is damaged"
+        )
     return strided(storage, shape, strides, offset, what)

@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..checkpoint import Network
-from ..direction import plain, save_directions
+from ..names import normalise
+from ..network.checkpoint import Network
+from ..network.direction import save_directions
+from ..network.vgg_face import extract
 from ..types import Features, Images, Params
-from ..vgg_face import extract
 from . import sample
 from .features import BATCH, Described
 from .labels import Gallery
@@ -75,39 +76,74 @@ def build(
         progress(done, work)
 
     coefficients = _fit(samples, network, names, tuple(layers), mode, tick)
-    maps = {name.partition("/")[0]: features for name, features in zip(attributes, coefficients, strict=False)}
+    maps = {
+        name.partition("/")[0]: features
+        for name, features in zip(attributes, coefficients, strict=False)
+    }
     judged = [judge(faces, network, maps, mode, tick) for faces in samples]
-    separation = {name: {layer: pooled([each[name][layer] for each in judged]) for layer in layers} for name in maps}
-    return Directions(maps, {name: sample.counts(samples, column) for column, name in enumerate(maps)}, separation)
+    separation = {
+        name: {layer: pooled([each[name][layer] for each in judged]) for layer in layers}
+        for name in maps
+    }
+    return Directions(
+        maps, {name: sample.counts(samples, column) for column, name in enumerate(maps)}, separation
+    )
 
 
-def write(path: Path, network: Network, made: Directions, attributes: Sequence[str], scales: Sequence[float], notes: dict[str, str]) -> None:
+def write(
+    path: Path,
+    network: Network,
+    made: Directions,
+    attributes: Sequence[str],
+    scales: Sequence[float],
+    notes: dict[str, str],
+) -> None:
     """Write directions with the factor that makes a strength of 1 natural, their numbers of faces and their separation."""
-    opposites = {second: first for first, _, second in (name.partition("/") for name in attributes) if second}
+    opposites = {
+        second: first for first, _, second in (name.partition("/") for name in attributes) if second
+    }
     notes = {**notes, "faces": json.dumps(made.faces), "separation": json.dumps(made.separation)}
-    save_directions(path, network, made.maps, dict(zip(made.maps, scales, strict=True)), opposites, notes)
+    save_directions(
+        path, network, made.maps, dict(zip(made.maps, scales, strict=True)), opposites, notes
+    )
 
 
 def _fit(
-    samples: list[Sample], network: Network, names: list[str], layers: tuple[str, ...], mode: Literal["auto", "none"], tick: Callable[[int], None]
+    samples: list[Sample],
+    network: Network,
+    names: list[str],
+    layers: tuple[str, ...],
+    mode: Literal["auto", "none"],
+    tick: Callable[[int], None],
 ) -> list[Features]:
     """Coefficients of each name, by layer; only the normal equations are kept in memory."""
-    known = {plain(name): place for place, name in enumerate(network.attributes)}
-    heads = tuple(known.get(plain(name.partition("/")[0]), -1) for name in names)  # the network's own opinion where a label is unknown
-    means = jnp.array(np.nanmean(np.concatenate([faces.labels for faces in samples]), 0), jnp.float32)
+    known = {normalise(name): place for place, name in enumerate(network.attributes)}
+    heads = tuple(
+        known.get(normalise(name.partition("/")[0]), -1) for name in names
+    )  # the network's own opinion where a label is unknown
+    means = jnp.array(
+        np.nanmean(np.concatenate([faces.labels for faces in samples]), 0), jnp.float32
+    )
     square, products = np.zeros(()), None
     for number, faces in enumerate(samples):
         for images, part in sample.batches(faces, network, faces.to_fit, mode):
             base = np.zeros((BATCH, len(samples)), np.float32)
-            base[: len(part), [0, *([number] if number else [])]] = 1  # a constant, and what is peculiar to each further gallery
+            base[: len(part), [0, *([number] if number else [])]] = (
+                1  # a constant, and what is peculiar to each further gallery
+            )
             rows = np.pad(part, ((0, BATCH - len(part)), (0, 0)))
             for seen in (images, images[:, :, ::-1]):
-                one, product = _normal_equations(network.params, jnp.asarray(seen), base, rows, means, layers, heads)
+                one, product = _normal_equations(
+                    network.params, jnp.asarray(seen), base, rows, means, layers, heads
+                )
                 square = square + np.asarray(one, np.float64)
                 products = product if products is None else jax.tree.map(jnp.add, products, product)
             tick(len(part))
     inverse = np.linalg.inv(square + RIDGE * np.eye(len(square))).astype(np.float32)[len(samples) :]
-    return [{layer: np.tensordot(row, np.asarray((products or {})[layer]), 1) for layer in layers} for row in inverse]
+    return [
+        {layer: np.tensordot(row, np.asarray((products or {})[layer]), 1) for layer in layers}
+        for row in inverse
+    ]
 
 
 @functools.partial(jax.jit, static_argnums=(5, 6))
@@ -125,7 +161,13 @@ def _normal_equations(
     features = extract(params, images, (*layers, "fc8") if scored else layers)
     guesses = jnp.broadcast_to(jnp.expand_dims(means, 0), labels.shape)
     if scored:
-        seen = jax.nn.sigmoid(jnp.take(jnp.asarray(features["fc8"]), jnp.maximum(jnp.array(heads), 0), axis=-1))
+        seen = jax.nn.sigmoid(
+            jnp.take(jnp.asarray(features["fc8"]), jnp.maximum(jnp.array(heads), 0), axis=-1)
+        )
         guesses = jnp.where(jnp.expand_dims(jnp.array(heads) >= 0, 0), seen, guesses)
-    columns = jnp.concatenate([base, jnp.where(jnp.isnan(labels), guesses, labels) * base[:, :1]], -1)
-    return columns.T @ columns, {layer: jnp.einsum("nj,nhwc->jhwc", columns, features[layer]) for layer in layers}
+    columns = jnp.concatenate(
+        [base, jnp.where(jnp.isnan(labels), guesses, labels) * base[:, :1]], -1
+    )
+    return columns.T @ columns, {
+        layer: jnp.einsum("nj,nhwc->jhwc", columns, features[layer]) for layer in layers
+    }

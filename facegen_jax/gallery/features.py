@@ -17,12 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .. import align, detector
-from ..checkpoint import Network, cache_folder
-from ..image import ImageError, write_atomically
-from ..tensor_file import UNREADABLE, digest
+from ..faces import align, detector
+from ..faces.image import ImageError
+from ..files import UNREADABLE, digest, write_atomically
+from ..network.checkpoint import Network, cache_folder
+from ..network.vgg_face import descriptor, extract
 from ..types import Images, Params
-from ..vgg_face import descriptor, extract
 from .labels import Gallery
 
 Looking = Callable[[int, int], object]
@@ -45,12 +45,18 @@ class Described(NamedTuple):
     """SHA-256 of each file's content."""
 
 
-def unit_features(params: Params, images: Images, layers: tuple[str, ...]) -> Float[Array, "batch numbers"]:
+def unit_features(
+    params: Params, images: Images, layers: tuple[str, ...]
+) -> Float[Array, "batch numbers"]:
     """Features of unit length: the descriptor, or the maps of layers end to end, each of the same length."""
     if not layers:
         return jnp.asarray(descriptor(params, images))
-    maps = [jnp.reshape(each, (len(images), -1)) for each in extract(params, images, layers).values()]
-    return jnp.concatenate([each / (jnp.linalg.norm(each, axis=-1, keepdims=True) + 1e-12) for each in maps], -1) / jnp.sqrt(float(len(maps)))
+    maps = [
+        jnp.reshape(each, (len(images), -1)) for each in extract(params, images, layers).values()
+    ]
+    return jnp.concatenate(
+        [each / (jnp.linalg.norm(each, axis=-1, keepdims=True) + 1e-12) for each in maps], -1
+    ) / jnp.sqrt(float(len(maps)))
 
 
 _compiled = jax.jit(unit_features, static_argnums=2)
@@ -75,7 +81,11 @@ def describe(
     place = _cache_file(gallery, network, layers, mode)
     hashes = _hashes(gallery)
     known = _read(place)
-    todo = [index for index, name in enumerate(gallery.filenames) if known.get(name, (None,))[0] != hashes[index]]
+    todo = [
+        index
+        for index, name in enumerate(gallery.filenames)
+        if known.get(name, (None,))[0] != hashes[index]
+    ]
     progress(0, len(todo))
     for first in range(0, len(todo), BATCH):
         part = todo[first : first + BATCH]
@@ -87,7 +97,12 @@ def describe(
     rows = [known[name] for name in gallery.filenames]
     width = next((len(row[1]) for row in rows if len(row[1])), 0)
     features = np.stack([row[1] if len(row[1]) else np.zeros(width, np.float32) for row in rows])
-    return Described(features.astype(np.float32), np.stack([row[2] for row in rows]), tuple(row[3] for row in rows), tuple(hashes))
+    return Described(
+        features.astype(np.float32),
+        np.stack([row[2] for row in rows]),
+        tuple(row[3] for row in rows),
+        tuple(hashes),
+    )
 
 
 Row = tuple[np.ndarray, np.ndarray, str]
@@ -95,7 +110,13 @@ Row = tuple[np.ndarray, np.ndarray, str]
 NOWHERE = np.full((5, 2), np.nan, np.float32)
 
 
-def _rows(gallery: Gallery, network: Network, layers: tuple[str, ...], mode: Literal["auto", "none"], part: list[int]) -> Iterator[Row]:
+def _rows(
+    gallery: Gallery,
+    network: Network,
+    layers: tuple[str, ...],
+    mode: Literal["auto", "none"],
+    part: list[int],
+) -> Iterator[Row]:
     """One batch, always of the same shape so that nothing compiles twice."""
     images = np.zeros((BATCH, network.size, network.size, 3), np.float32)
     landmarks, failures = [NOWHERE] * len(part), [""] * len(part)
@@ -128,25 +149,44 @@ def _hashes(gallery: Gallery) -> list[str]:
 
 def _cache_file(gallery: Gallery, network: Network, layers: tuple[str, ...], mode: str) -> Path:
     detected = mode == "auto" and detector.can_detect()
-    key = json.dumps([VERSION, str(gallery.folder.resolve()), network.sha256, network.size, layers, mode, detected])
+    key = json.dumps(
+        [
+            VERSION,
+            str(gallery.folder.resolve()),
+            network.sha256,
+            network.size,
+            layers,
+            mode,
+            detected,
+        ]
+    )
     return cache_folder() / "galleries" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
 
 
 def _read(place: Path) -> dict[str, tuple[str, np.ndarray, np.ndarray, str]]:
     try:
         with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as stored:
-            names, hashes, features, landmarks, failures = (stored[key] for key in ("names", "hashes", "features", "landmarks", "failures"))
-        whole = len(names) == len(hashes) == len(features) == len(landmarks) == len(failures) and landmarks.shape[1:] == (5, 2)
+            names, hashes, features, landmarks, failures = (
+                stored[key] for key in ("names", "hashes", "features", "landmarks", "failures")
+            )
+        whole = len(names) == len(hashes) == len(features) == len(landmarks) == len(
+            failures
+        ) and landmarks.shape[1:] == (5, 2)
         if not whole or not np.isfinite(features).all():
             return {}
         empty = np.empty(0, np.float32)
         rows = zip(names, hashes, features, landmarks, failures, strict=True)
-        return {str(name): (str(digest), empty if failure else row, points, str(failure)) for name, digest, row, points, failure in rows}
+        return {
+            str(name): (str(digest), empty if failure else row, points, str(failure))
+            for name, digest, row, points, failure in rows
+        }
     except UNREADABLE:  # none yet, or damaged
         return {}
 
 
-def _write(place: Path, known: dict[str, tuple[str, np.ndarray, np.ndarray, str]], gallery: Gallery) -> None:
+def _write(
+    place: Path, known: dict[str, tuple[str, np.ndarray, np.ndarray, str]], gallery: Gallery
+) -> None:
     """Keep what belongs to the gallery as it is now."""
     names = [name for name in gallery.filenames if name in known]
     rows = [known[name] for name in names]

@@ -5,7 +5,6 @@ FOLDER/images/...     the files that `filename` names
 """
 
 import csv
-import difflib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int8
 
-from ..direction import plain
+from ..names import did_you_mean, normalise
 
 Choice = Bool[np.ndarray, " faces"]
 
@@ -53,29 +52,51 @@ def load_gallery(folder: str | os.PathLike[str]) -> Gallery:
         with table.open(newline="", encoding="utf-8-sig") as file:
             header, *rows = csv.reader(file)
     except FileNotFoundError:
-        raise GalleryError(f"{folder}: no labels.csv in it; a gallery has labels.csv and images/") from None
+        raise GalleryError(
+            f"{folder}: no labels.csv in it; a gallery has labels.csv and images/"
+        ) from None
     except (OSError, ValueError, csv.Error) as error:
         raise GalleryError(f"{table}: not a readable table ({error})") from None
     if "filename" not in header or not rows:
-        raise GalleryError(f"{table}: expected a column 'filename' and at least one row, found columns {', '.join(header[:5])} and {len(rows)} rows")
+        raise GalleryError(
+            f"{table}: expected a column 'filename' and at least one row, found columns {', '.join(header[:5])} and {len(rows)} rows"
+        )
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
-            raise GalleryError(f"{table}: line {number} has {len(row)} values, the header {len(header)}")
+            raise GalleryError(
+                f"{table}: line {number} has {len(row)} values, the header {len(header)}"
+            )
     columns = {name: [row[place].strip() for row in rows] for place, name in enumerate(header)}
     filenames, identities = columns.pop("filename"), columns.pop("identity", [""] * len(rows))
     _check_filenames(table, filenames)
     values = {"1": 1, "0": 0, "": -1}
-    labels = {name: [values[value] for value in column] for name, column in columns.items() if set(column) <= set(values) and any(column)}
+    labels = {
+        name: [values[value] for value in column]
+        for name, column in columns.items()
+        if set(column) <= set(values) and any(column)
+    }
     if not labels:
         raise GalleryError(f"{table}: no column has only 1, 0 and blank, so there is no attribute")
-    return Gallery(folder, tuple(filenames), tuple(identities), tuple(labels), np.array(list(labels.values()), np.int8).T)
+    return Gallery(
+        folder,
+        tuple(filenames),
+        tuple(identities),
+        tuple(labels),
+        np.array(list(labels.values()), np.int8).T,
+    )
 
 
 def _check_filenames(table: Path, filenames: list[str]) -> None:
     seen: set[str] = set()
     for number, name in enumerate(filenames, 2):
         if not name or name in seen or Path(name).is_absolute() or ".." in Path(name).parts:
-            why = "is empty" if not name else "occurs twice" if name in seen else "leads out of images/"
+            why = (
+                "is empty"
+                if not name
+                else "occurs twice"
+                if name in seen
+                else "leads out of images/"
+            )
             raise GalleryError(f"{table}: the file name in line {number}, {name!r}, {why}")
         seen.add(name)
 
@@ -86,17 +107,17 @@ def column(gallery: Gallery, attribute: str) -> int:
     Raises:
         GalleryError: an unknown name; the message lists the known ones.
     """
-    known = {plain(name): place for place, name in enumerate(gallery.attributes)}
-    if plain(attribute) not in known:
-        near = difflib.get_close_matches(plain(attribute), known, 1)
-        hint = f", did you mean {gallery.attributes[known[near[0]]]!r}?" if near else ""
-        raise GalleryError(f"{gallery.folder} has no attribute {attribute!r}{hint}; it labels {', '.join(sorted(gallery.attributes))}")
-    return known[plain(attribute)]
+    known = {normalise(name): place for place, name in enumerate(gallery.attributes)}
+    if normalise(attribute) not in known:
+        raise GalleryError(
+            f"{gallery.folder} has no attribute {attribute!r}{did_you_mean(attribute, gallery.attributes)}; it labels {', '.join(sorted(gallery.attributes))}"
+        )
+    return known[normalise(attribute)]
 
 
 def knows(gallery: Gallery, attribute: str) -> bool:
     """Whether the gallery labels an attribute."""
-    return plain(attribute) in map(plain, gallery.attributes)
+    return normalise(attribute) in map(normalise, gallery.attributes)
 
 
 def having(gallery: Gallery, attribute: str) -> Choice:
@@ -109,7 +130,11 @@ def having(gallery: Gallery, attribute: str) -> Choice:
 def lacking(gallery: Gallery, attribute: str) -> Choice:
     """Faces known not to have an attribute; of a pair of opposites, those that have the second and are not said to have the first."""
     first, _, second = attribute.partition("/")
-    return having(gallery, f"{second}/{first}") if second else gallery.labels[:, column(gallery, first)] == 0
+    return (
+        having(gallery, f"{second}/{first}")
+        if second
+        else gallery.labels[:, column(gallery, first)] == 0
+    )
 
 
 def others(gallery: Gallery, identity: str) -> Choice:

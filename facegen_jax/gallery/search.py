@@ -1,6 +1,5 @@
 """The faces of a gallery that are most like a given one, and never that one itself."""
 
-import difflib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from ..align import misfit
-from ..checkpoint import Network
-from ..detector import Landmarks
-from ..direction import plain
-from ..metrics import attribute_scores
-from ..tensor_file import digest
+from ..faces.align import misfit
+from ..faces.detector import Landmarks
+from ..files import digest
+from ..names import did_you_mean, normalise
+from ..network.checkpoint import Network
+from ..network.metrics import attribute_scores
 from ..types import Image
 from .features import Described, unit_features
 from .labels import Choice, Gallery, GalleryError, column, others
@@ -31,7 +30,13 @@ class Query(NamedTuple):
 
 
 def query(
-    gallery: Gallery, described: Described, network: Network, image: Image, file: Path, layers: tuple[str, ...] = (), identity: str | None = None
+    gallery: Gallery,
+    described: Described,
+    network: Network,
+    image: Image,
+    file: Path,
+    layers: tuple[str, ...] = (),
+    identity: str | None = None,
 ) -> Query:
     """Describe a face that was read from `file` and brought to the network's size, and see whether the gallery has it.
 
@@ -39,8 +44,9 @@ def query(
         GalleryError: an `identity` that is not in the gallery.
     """
     if identity and identity not in gallery.identities:
-        near = difflib.get_close_matches(identity, set(gallery.identities), 1)
-        raise GalleryError(f"{gallery.folder}: nobody in it is called {identity!r}{f', did you mean {near[0]!r}?' if near else ''}")
+        raise GalleryError(
+            f"{gallery.folder}: nobody in it is called {identity!r}{did_you_mean(identity, set(gallery.identities))}"
+        )
     features = np.asarray(unit_features(network.params, jnp.asarray(image)[None], layers))[0]
     same = [place for place, known in enumerate(described.hashes) if known == digest(file)]
     place = same[0] if same else None
@@ -49,7 +55,11 @@ def query(
 
 def available(gallery: Gallery, described: Described, face: Query, choice: Choice) -> Choice:
     """Which of the chosen faces may be used: not pictures that could not be read, nor the same file under any name, nor anyone of the face's identity."""
-    allowed = choice & np.array([not failure for failure in described.failures]) & others(gallery, face.identity)
+    allowed = (
+        choice
+        & np.array([not failure for failure in described.failures])
+        & others(gallery, face.identity)
+    )
     if face.place is not None:
         allowed &= np.array([known != described.hashes[face.place] for known in described.hashes])
     return allowed
@@ -75,18 +85,25 @@ def nearest(
     """
     allowed = available(gallery, described, face, choice)
     if allowed.sum() < k:
-        raise GalleryError(f"{gallery.folder}: {int(allowed.sum())} faces fit, {k} are needed; take a smaller --k or fewer --match")
+        raise GalleryError(
+            f"{gallery.folder}: {int(allowed.sum())} faces fit, {k} are needed; take a smaller --k or fewer --match"
+        )
     cosines = np.where(allowed, described.features @ face.features, -np.inf)
     order = np.argsort(-cosines, kind="stable")[: min(int(allowed.sum()), k * candidates)]
     if points is not None and candidates > 1:
         known = [np.isfinite(described.landmarks[place]).all() for place in order]
-        misfits = [misfit(described.landmarks[place].astype(float), points) if each else np.inf for place, each in zip(order, known, strict=True)]
+        misfits = [
+            misfit(described.landmarks[place].astype(float), points) if each else np.inf
+            for place, each in zip(order, known, strict=True)
+        ]
         order = order[np.sort(np.argsort(misfits, kind="stable")[:k])]
     order = order[:k]
     return order.tolist(), cosines[order].tolist()
 
 
-def matching(gallery: Gallery, network: Network, face: Query, image: Image, attribute: str) -> Choice:
+def matching(
+    gallery: Gallery, network: Network, face: Query, image: Image, attribute: str
+) -> Choice:
     """Faces with the same value of an attribute as the given one, which is its label if the gallery has it, else what the network sees.
 
     Raises:
@@ -94,9 +111,14 @@ def matching(gallery: Gallery, network: Network, face: Query, image: Image, attr
     """
     labels = gallery.labels[:, column(gallery, attribute)]
     value = int(labels[face.place]) if face.place is not None else -1
-    seen = {plain(name): place for place, name in enumerate(network.attributes)}
-    if value < 0 and plain(attribute) in seen:
-        value = int(np.asarray(attribute_scores(network, jnp.asarray(image)[None]))[0, seen[plain(attribute)]] > 0)
+    seen = {normalise(name): place for place, name in enumerate(network.attributes)}
+    if value < 0 and normalise(attribute) in seen:
+        value = int(
+            np.asarray(attribute_scores(network, jnp.asarray(image)[None]))[
+                0, seen[normalise(attribute)]
+            ]
+            > 0
+        )
     if value < 0:
         raise GalleryError(
             f"--match {attribute}: the reference's own value is not known, for it is not in the gallery and the network does not score it"

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ..checkpoint import Network
+from ..network.checkpoint import Network
+from ..network.vgg_face import extract
 from ..types import Features, Images, Params
-from ..vgg_face import extract
 from .sample import Sample, batches
 
 
@@ -23,14 +23,26 @@ def separation(scores: Float[np.ndarray, " faces"], has: Bool[np.ndarray, " face
 
 
 @jax.jit
-def _projections(params: Params, images: Images, directions: dict[str, Features]) -> dict[str, dict[str, Float[Array, " faces"]]]:
+def _projections(
+    params: Params, images: Images, directions: dict[str, Features]
+) -> dict[str, dict[str, Float[Array, " faces"]]]:
     """Scalar products of the faces' maps with the directions."""
     features = extract(params, images, tuple(next(iter(directions.values()))))
-    return {name: {layer: jnp.einsum("nhwc,hwc->n", features[layer], values) for layer, values in maps.items()} for name, maps in directions.items()}
+    return {
+        name: {
+            layer: jnp.einsum("nhwc,hwc->n", features[layer], values)
+            for layer, values in maps.items()
+        }
+        for name, maps in directions.items()
+    }
 
 
 def judge(
-    faces: Sample, network: Network, maps: dict[str, Features], mode: Literal["auto", "none"], tick: Callable[[int], None]
+    faces: Sample,
+    network: Network,
+    maps: dict[str, Features],
+    mode: Literal["auto", "none"],
+    tick: Callable[[int], None],
 ) -> dict[str, dict[str, tuple[float, int]]]:
     """Separation of one gallery's held-out faces by the scalar product with each direction, and how many pairs of faces were compared.
 
@@ -43,7 +55,12 @@ def judge(
     """
     scored = []
     for images, part in batches(faces, network, faces.to_judge, mode):
-        scored.append(jax.tree.map(lambda values, part=part: np.asarray(values)[: len(part)], _projections(network.params, images, maps)))
+        scored.append(
+            jax.tree.map(
+                lambda values, part=part: np.asarray(values)[: len(part)],
+                _projections(network.params, images, maps),
+            )
+        )
         tick(len(part))
     labels = faces.labels[faces.to_judge]
     judged: dict[str, dict[str, tuple[float, int]]] = {}
@@ -51,12 +68,26 @@ def judge(
         known = ~np.isnan(labels[:, column])
         has = labels[known, column] == 1
         pairs = int(has.sum()) * int((~has).sum())
-        scores = {layer: np.concatenate([batch[name][layer] for batch in scored])[known] for layer in layers} if pairs else {}
-        judged[name] = {layer: (separation(scores[layer], has) if pairs else math.nan, pairs) for layer in layers}
+        scores = (
+            {
+                layer: np.concatenate([batch[name][layer] for batch in scored])[known]
+                for layer in layers
+            }
+            if pairs
+            else {}
+        )
+        judged[name] = {
+            layer: (separation(scores[layer], has) if pairs else math.nan, pairs)
+            for layer in layers
+        }
     return judged
 
 
 def pooled(judged: list[tuple[float, int]]) -> float:
     """The galleries' separations, weighted by their pairs of faces; not a number where there were none."""
     pairs = sum(count for _, count in judged)
-    return round(sum(area * count for area, count in judged if count) / pairs, 4) if pairs else math.nan
+    return (
+        round(sum(area * count for area, count in judged if count) / pairs, 4)
+        if pairs
+        else math.nan
+    )

@@ -32,8 +32,8 @@ class Report:
     """Pictures a second in the videos."""
     limit: int = MANY
     """Most runs to show."""
-    anchors: Path | None = None
-    """What identity similarities mean for the network, from python -m facegen_jax.gallery FOLDER --anchors FILE (default: known for the one that ships)."""
+    baselines: Path | None = None
+    """What identity similarities mean for the network, from python -m facegen_jax.gallery FOLDER --baselines FILE (default: known for the one that ships)."""
     figures: bool = True
     """Also write contact_sheet.png, curves.png and identity_vs_attribute.png (extra: plots)."""
 
@@ -49,7 +49,9 @@ def main() -> int:
     except OSError as error:
         return fail(
             PROG,
-            ValueError(f"{error.filename or config.folder}: {error.strerror or error}; the report needs a folder that can be written to, with room"),
+            ValueError(
+                f"{error.filename or config.folder}: {error.strerror or error}; the report needs a folder that can be written to, with room"
+            ),
         )
     except KeyboardInterrupt:
         print(f"\n{PROG}: stopped; the same command goes on", file=sys.stderr)
@@ -59,13 +61,23 @@ def main() -> int:
 
 def _written(config: Report) -> list[Path]:
     if config.limit < 1 or not 0.1 <= config.rate <= 100:
-        raise ResultsError("--limit must be at least 1, and --rate from 0.1 to 100 pictures a second")
+        raise ResultsError(
+            "--limit must be at least 1, and --rate from 0.1 to 100 pictures a second"
+        )
     if config.video:
-        return [write_video(config.folder, run, config.format, rate=config.rate) for run in config.video]
+        return [
+            write_video(config.folder, run, config.format, rate=config.rate) for run in config.video
+        ]
     if config.figures and not figures.can_draw():
         print(f"{PROG}: {figures.NEEDED}", file=sys.stderr)
     with counting_bar("pictures made small") as told:
-        places = write_report(config.folder, most=config.limit, anchors=config.anchors, drawn=config.figures and figures.can_draw(), told=told)
+        places = write_report(
+            config.folder,
+            most=config.limit,
+            baselines=config.baselines,
+            drawn=config.figures and figures.can_draw(),
+            told=told,
+        )
     write_table(config.folder)
     return places
 

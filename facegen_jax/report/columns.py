@@ -26,7 +26,13 @@ class Column(NamedTuple):
     def distinct(self) -> list[Value]:
         """The different values in their order: nothing, then numbers, then text."""
         return sorted(
-            set(self.values), key=lambda value: (value is not None, isinstance(value, str), value if isinstance(value, float) else 0, str(value))
+            set(self.values),
+            key=lambda value: (
+                value is not None,
+                isinstance(value, str),
+                value if isinstance(value, float) else 0,
+                str(value),
+            ),
         )
 
     @property
@@ -40,7 +46,11 @@ class Column(NamedTuple):
         """How it is filtered."""
         if self.role != "setting" and all(isinstance(value, float | None) for value in self.values):
             return "number"
-        return "choice" if len(self.distinct) <= FEW and self.name not in ("error", "notes") else "text"
+        return (
+            "choice"
+            if len(self.distinct) <= FEW and self.name not in ("error", "notes")
+            else "text"
+        )
 
     @property
     def varies(self) -> bool:
@@ -50,25 +60,43 @@ class Column(NamedTuple):
 
 def columns(rows: list[dict]) -> list[Column]:
     """All columns that have any value, in the order run, settings, metrics, losses, times."""
-    settings = [row["pair"] | row["grid"] for row in rows]  # the grid's value went before the pair's
+    settings = [
+        row["pair"] | row["grid"] for row in rows
+    ]  # the grid's value went before the pair's
     found = [Column(name, "run", [plain(row[name]) for row in rows]) for name in ("name", "status")]
     found += _each("setting", settings, lambda name: name != "name")
     found += _each("metric", [_flat(row["metrics"]) for row in rows])
-    found += _each("loss", [{f"loss.{name}": value for name, value in row["loss"].items()} | _flat(row["parts"]) for row in rows])
-    found += _each("time", [{f"seconds.{name}": value for name, value in row["seconds"].items()} for row in rows])
+    found += _each(
+        "loss",
+        [
+            {f"loss.{name}": value for name, value in row["loss"].items()} | _flat(row["parts"])
+            for row in rows
+        ],
+    )
+    found += _each(
+        "time",
+        [{f"seconds.{name}": value for name, value in row["seconds"].items()} for row in rows],
+    )
     found.append(Column("error", "run", [plain(row["error"]) for row in rows]))
     found.append(Column("notes", "run", [plain("; ".join(map(str, row["notes"]))) for row in rows]))
     return [column for column in found if any(value is not None for value in column.values)]
 
 
-def _each(role: Role, rows: list[dict], wanted: Callable[[str], bool] = lambda name: True) -> list[Column]:
+def _each(
+    role: Role, rows: list[dict], wanted: Callable[[str], bool] = lambda name: True
+) -> list[Column]:
     names = dict.fromkeys(name for row in rows for name in row if wanted(name))
     return [Column(name, role, [plain(row.get(name)) for row in rows]) for name in names]
 
 
 def _flat(values: dict) -> dict[str, object]:
     flat = {name: value for name, value in values.items() if not isinstance(value, dict)}
-    return flat | {f"{name}.{inner}": each for name, value in values.items() if isinstance(value, dict) for inner, each in value.items()}
+    return flat | {
+        f"{name}.{inner}": each
+        for name, value in values.items()
+        if isinstance(value, dict)
+        for inner, each in value.items()
+    }
 
 
 def plain(value: object) -> Value:
@@ -78,7 +106,12 @@ def plain(value: object) -> Value:
     if isinstance(value, bool):
         return str(value).lower()
     try:
-        number = float(value) if isinstance(value, int | float) or (isinstance(value, str) and value.lstrip(" +-.")[:1].isdigit()) else None
+        number = (
+            float(value)
+            if isinstance(value, int | float)
+            or (isinstance(value, str) and value.lstrip(" +-.")[:1].isdigit())
+            else None
+        )
     except ValueError:
         number = None
     except OverflowError:
@@ -104,7 +137,11 @@ def references(rows: Iterable[dict]) -> list[str]:
 
 def axes(found: list[Column]) -> list[Column]:
     """The settings that vary, but for whose face it is."""
-    return [column for column in found if column.role == "setting" and column.varies and column.name != "reference"]
+    return [
+        column
+        for column in found
+        if column.role == "setting" and column.varies and column.name != "reference"
+    ]
 
 
 def ways(found: list[Column], faces: Sequence[str]) -> dict[str, list[str]]:
@@ -115,10 +152,17 @@ def ways(found: list[Column], faces: Sequence[str]) -> dict[str, list[str]]:
         faces: the file of each run's reference. What is the same for all runs of each reference, as its guides may be, comes last.
     """
     known = axes(found)
-    free = [column for column in known if len(set(zip(faces, column.values, strict=True))) > len(set(faces))]
+    free = [
+        column
+        for column in known
+        if len(set(zip(faces, column.values, strict=True))) > len(set(faces))
+    ]
     grid = [column for column in free if column.name not in ASKED]
     choices = [("settings", grid if len(grid) > 1 else [])]
-    choices += [(column.name.replace("_", " "), [column]) for column in (*grid, *(each for each in free if each.name in ASKED))]
+    choices += [
+        (column.name.replace("_", " "), [column])
+        for column in (*grid, *(each for each in free if each.name in ASKED))
+    ]
     choices += [("everything", free if len(free) > max(1, len(grid)) else []), ("nothing", [])]
     choices += [(column.name.replace("_", " "), [column]) for column in known if column not in free]
     return {
@@ -136,6 +180,11 @@ def places(chosen: Sequence[Column], runs: int) -> list[tuple[int, ...]]:
 
 def heading(chosen: Sequence[Column], run: int) -> str:
     """A run's values of some settings, for people."""
-    parts = [(column.name, column.values[run]) for column in chosen if column.values[run] is not None]
-    shown = [short(name, value) if name in ASKED else f"{name.replace('_', ' ')} {short(name, value)}" for name, value in parts]
+    parts = [
+        (column.name, column.values[run]) for column in chosen if column.values[run] is not None
+    ]
+    shown = [
+        short(name, value) if name in ASKED else f"{name.replace('_', ' ')} {short(name, value)}"
+        for name, value in parts
+    ]
     return ", ".join(shown) or ("none" if chosen else "all")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..tensor_file import UNREADABLE
+from ..files import UNREADABLE
 
 POINTS = 48
 """Steps that a page shows of a curve."""
@@ -37,7 +37,9 @@ def load_curves(path: Path, points: int | None = None) -> Curves | None:
     lengths = {values.shape for values in terms.values()}
     if len(lengths) != 1 or len(shape := lengths.pop()) != 1 or not shape[0]:
         return None
-    steps = np.unique(np.linspace(0, shape[0] - 1, min(points or shape[0], shape[0])).round().astype(int))
+    steps = np.unique(
+        np.linspace(0, shape[0] - 1, min(points or shape[0], shape[0])).round().astype(int)
+    )
     return Curves(steps, {name: values[steps] for name, values in terms.items()})
 
 
@@ -52,6 +54,8 @@ def _packed(values: Float[np.ndarray, " points"]) -> list:
     if top <= 0:
         return [0, 0, ""]
     floor = max(float(values[finite].min()), DEPTH * top)
-    height = np.log(np.clip(values, floor, None, where=finite, out=np.full_like(values, floor)) / floor) / max(np.log(top / floor), 1e-9)
+    height = np.log(
+        np.clip(values, floor, None, where=finite, out=np.full_like(values, floor)) / floor
+    ) / max(np.log(top / floor), 1e-9)
     codes = np.where(finite, np.round(height * (LEVELS - 1)), LEVELS).astype(np.uint8)
     return [float(f"{floor:.4g}"), float(f"{top:.4g}"), base64.b64encode(codes.tobytes()).decode()]

@@ -5,8 +5,8 @@ import io
 import warnings
 from pathlib import Path
 
-from ..anchors import Anchors
-from ..image import write_atomically
+from ..files import write_atomically
+from ..network.baselines import Baselines
 from . import columns, contact_sheet, plots
 from .results import ResultsError
 from .study import Study
@@ -19,7 +19,7 @@ def can_draw() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def write_figures(study: Study, anchors: Anchors | None = None) -> list[Path]:
+def write_figures(study: Study, baselines: Baselines | None = None) -> list[Path]:
     """Write the contact sheet, the curves, and identity against attribute into the sweep's folder; returns where they are.
 
     Raises:
@@ -34,7 +34,7 @@ def write_figures(study: Study, anchors: Anchors | None = None) -> list[Path]:
         drawn = {
             "contact_sheet": contact_sheet.contact_sheet(study, found),
             "curves": plots.loss_curves(study, found),
-            "identity_vs_attribute": plots.identity_vs_attribute(study, found, anchors),
+            "identity_vs_attribute": plots.identity_vs_attribute(study, found, baselines),
         }
         for name, figure in drawn.items():
             buffer = io.BytesIO()

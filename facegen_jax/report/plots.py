@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..anchors import Anchors
+from ..network.baselines import Baselines
 from . import columns, curves
 from .columns import Column
 from .study import Study
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#3ba3d0", "#8f5bd1", "#7a7a7a")
 """Told apart by the colour-blind; the page has the same."""
-KEEPS, SHOWS = ("identity_similarity", "identity_probability", "loss.first"), ("attribute_gain", "guide_similarity", "loss.last")
+KEEPS, SHOWS = (
+    ("identity_similarity", "identity_probability", "loss.first"),
+    ("attribute_gain", "guide_similarity", "loss.last"),
+)
 """What tells whether the person is kept and whether the attribute shows: the first that was measured."""
 POINTS = 200
 """Steps of a curve that are drawn."""
@@ -39,12 +42,16 @@ def settings(study: Study, found: list[Column]) -> dict[str, list[int]]:
     return groups
 
 
-def identity_vs_attribute(study: Study, found: list[Column], anchors: Anchors | None) -> "Figure":
+def identity_vs_attribute(
+    study: Study, found: list[Column], baselines: Baselines | None
+) -> "Figure":
     """Every run as a point, every setting as a colour with its median."""
     from matplotlib.figure import Figure
 
     known = {column.name: column for column in found if column.kind == "number"}
-    keeps, shows = (next((known[name] for name in names if name in known), None) for names in (KEEPS, SHOWS))
+    keeps, shows = (
+        next((known[name] for name in names if name in known), None) for names in (KEEPS, SHOWS)
+    )
     figure = Figure((7, 5), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     if keeps and shows:
@@ -54,24 +61,38 @@ def identity_vs_attribute(study: Study, found: list[Column], anchors: Anchors | 
             colour = COLOURS[number % len(COLOURS)]
             axes.scatter(*points.T, s=14, alpha=0.6, color=colour, linewidths=0)
             if len(points):
-                axes.scatter(*np.median(points, 0), s=80, marker="D", color=colour, edgecolors="black", zorder=3, label=name)
+                axes.scatter(
+                    *np.median(points, 0),
+                    s=80,
+                    marker="D",
+                    color=colour,
+                    edgecolors="black",
+                    zorder=3,
+                    label=name,
+                )
         axes.set_xlabel(keeps.name.replace("_", " "))
         axes.set_ylabel(shows.name.replace("_", " "))
-        if anchors and keeps.name == "identity_similarity":
-            _anchors(axes, anchors)
+        if baselines and keeps.name == "identity_similarity":
+            _baselines(axes, baselines)
         _legend(axes, "median of")
     axes.set_title(literal(study.name), fontsize=10)
     return figure
 
 
-def _anchors(axes: "Axes", anchors: Anchors) -> None:
+def _baselines(axes: "Axes", baselines: Baselines) -> None:
     """Lines where they are among the points, words at the edge where they are below."""
     left, right = axes.get_xlim()
     below = []
-    for name, at in (("one person", anchors.genuine), ("two people", anchors.impostor)):
+    for name, at in (("one person", baselines.genuine), ("two people", baselines.impostor)):
         if left <= at <= right:
             axes.axvline(at, color="black", linestyle="--", linewidth=1)
-            axes.annotate(f" two photos of {name}: {at:g}", (at, 0.97), xycoords=("data", "axes fraction"), fontsize=7, va="top")
+            axes.annotate(
+                f" two photos of {name}: {at:g}",
+                (at, 0.97),
+                xycoords=("data", "axes fraction"),
+                fontsize=7,
+                va="top",
+            )
         else:
             below.append(f"← two photos of {name}: {at:g}")
     axes.annotate("\n".join(below), (0.01, 0.02), xycoords="axes fraction", fontsize=7)
@@ -81,17 +102,32 @@ def loss_curves(study: Study, found: list[Column]) -> "Figure":
     """A panel for each term with the median over runs of every setting, and the middle half of them."""
     from matplotlib.figure import Figure
 
-    traces = {name: [trace for run in runs if (trace := _trace(study, run))] for name, runs in settings(study, found).items()}
-    terms = list(dict.fromkeys(term for known in traces.values() for trace in known for term in trace.terms))
+    traces = {
+        name: [trace for run in runs if (trace := _trace(study, run))]
+        for name, runs in settings(study, found).items()
+    }
+    terms = list(
+        dict.fromkeys(term for known in traces.values() for trace in known for term in trace.terms)
+    )
     across = min(3, max(1, len(terms)))
     down = max(1, -(-len(terms) // across))
     figure = Figure((3.6 * across, 0.4 + 2.7 * down), dpi=150, layout="constrained")
     for number, term in enumerate(terms):
         axes = figure.add_subplot(down, across, number + 1)
-        _panel(axes, {name: [trace for trace in known if term in trace.terms] for name, known in traces.items()}, term)
+        _panel(
+            axes,
+            {
+                name: [trace for trace in known if term in trace.terms]
+                for name, known in traces.items()
+            },
+            term,
+        )
         if number == 0:
             _legend(axes, "")
-    figure.suptitle(f"{literal(study.name)}: losses, unweighted but for the total; medians and the middle half", fontsize=9)
+    figure.suptitle(
+        f"{literal(study.name)}: losses, unweighted but for the total; medians and the middle half",
+        fontsize=9,
+    )
     return figure
 
 
@@ -104,10 +140,14 @@ def _panel(axes: "Axes", traces: dict[str, list[curves.Curves]], term: str) -> N
     positive = list[float]()
     for (name, known), colour in zip(traces.items(), itertools.cycle(COLOURS), strict=False):
         lengths = [len(trace.steps) for trace in known]
-        usual = [trace for trace in known if len(trace.steps) == max(set(lengths), key=lengths.count)]  # others have no common middle with them
+        usual = [
+            trace for trace in known if len(trace.steps) == max(set(lengths), key=lengths.count)
+        ]  # others have no common middle with them
         if not usual:
             continue
-        low, middle, high = np.quantile([trace.terms[term] for trace in usual], (0.25, 0.5, 0.75), axis=0)
+        low, middle, high = np.quantile(
+            [trace.terms[term] for trace in usual], (0.25, 0.5, 0.75), axis=0
+        )
         axes.plot(usual[0].steps, middle, color=colour, linewidth=1.3, label=name)
         axes.fill_between(usual[0].steps, low, high, color=colour, alpha=0.15, linewidth=0)
         positive += low[1:][low[1:] > 0].tolist()

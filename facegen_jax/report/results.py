@@ -52,7 +52,11 @@ class Result(NamedTuple):
 
 
 _NEEDED = set(Result._fields) - set(Result._field_defaults)
-_KINDS = {str: ("id", "name", "status"), dict: ("pair", "grid", "loss", "parts", "metrics", "seconds"), list: ("guides", "notes")}
+_KINDS = {
+    str: ("id", "name", "status"),
+    dict: ("pair", "grid", "loss", "parts", "metrics", "seconds"),
+    list: ("guides", "notes"),
+}
 
 
 def _is_result(row: object) -> TypeGuard[dict]:
@@ -141,7 +145,9 @@ def lines(path: Path) -> Iterator[dict]:
             except ValueError:
                 row = None
             if not _is_result(row):
-                raise ResultsError(f"{path}, line {number}: not a result; take the line out, its run is then done again")
+                raise ResultsError(
+                    f"{path}, line {number}: not a result; take the line out, its run is then done again"
+                )
             yield Result._field_defaults | row
 
 

@@ -32,7 +32,11 @@ class Study(NamedTuple):
     def network(self) -> tuple[str, str]:
         """Name and hash; empty where unknown."""
         network = self.made.get("network")
-        return (str(network.get("name", "")), str(network.get("sha256", ""))) if isinstance(network, dict) else ("", "")
+        return (
+            (str(network.get("name", "")), str(network.get("sha256", "")))
+            if isinstance(network, dict)
+            else ("", "")
+        )
 
 
 def load_study(folder: Path, most: int = MANY) -> Study:
@@ -44,12 +48,18 @@ def load_study(folder: Path, most: int = MANY) -> Study:
     if not folder.is_dir():
         raise ResultsError(f"{folder}: no such folder; give the --out of a sweep")
     if not results.files(folder):
-        raise ResultsError(f"{folder}: holds no results of a sweep (results.jsonl); give the --out of one")
+        raise ResultsError(
+            f"{folder}: holds no results of a sweep (results.jsonl); give the --out of one"
+        )
     where = results.latest(folder)
     if not where:
-        raise ResultsError(f"{folder}: its sweep has no results yet; look again when the first runs are done")
+        raise ResultsError(
+            f"{folder}: its sweep has no results yet; look again when the first runs are done"
+        )
     rows = [checked(folder, row) for row in results.chosen(folder, set(sorted(where)[:most]))]
-    rows.sort(key=lambda row: row["image"] is None)  # failures are written first, which says nothing of them
+    rows.sort(
+        key=lambda row: row["image"] is None
+    )  # failures are written first, which says nothing of them
     return Study(folder, rows, len(where), _made(folder / "sweep.json"))
 
 
@@ -61,7 +71,9 @@ def _made(place: Path) -> Mapping[str, object]:
     except (OSError, ValueError):
         made = None
     if not isinstance(made, dict):
-        raise ResultsError(f"{place}: damaged; remove it to show the results without their configuration")
+        raise ResultsError(
+            f"{place}: damaged; remove it to show the results without their configuration"
+        )
     return made
 
 
@@ -73,6 +85,15 @@ def checked(folder: Path, row: dict) -> dict:
 
 def _inside(folder: Path, name: object) -> str | None:
     """A file's name as it was written, if it is one of this folder: results of strangers may name anything."""
-    if not isinstance(name, str) or ":" in name or "\\" in name or not (path := PurePosixPath(name)).parts:
+    if (
+        not isinstance(name, str)
+        or ":" in name
+        or "\\" in name
+        or not (path := PurePosixPath(name)).parts
+    ):
         return None
-    return name if not path.is_absolute() and ".." not in path.parts and (folder / name).exists() else None
+    return (
+        name
+        if not path.is_absolute() and ".." not in path.parts and (folder / name).exists()
+        else None
+    )

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..image import write_atomically
+from ..files import write_atomically
 from . import results
 
 LEADING = ("id", "name", "status", "error")
@@ -29,7 +29,12 @@ def flat(row: dict) -> dict[str, object]:
             else:
                 found[f"{group}.{name}" if group in ("loss", "seconds") else name] = value
     found["guides_found"] = ";".join(str(each["path"]) for each in row["guides"])
-    found |= {"notes": "; ".join(row["notes"]), "image": row["image"], "trace": row["trace"], "before": row["before"]}
+    found |= {
+        "notes": "; ".join(row["notes"]),
+        "image": row["image"],
+        "trace": row["trace"],
+        "before": row["before"],
+    }
     return found
 
 

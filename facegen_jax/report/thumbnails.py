@@ -4,7 +4,8 @@ import concurrent.futures
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from .. import image
+from ..faces import image
+from ..files import write_atomically
 
 SIDE = 192
 """Of the largest side, in pixels: twice what a page shows, for dense screens."""
@@ -16,7 +17,11 @@ def thumbnail_of(name: str) -> str:
     return str(PurePosixPath("thumbs") / PurePosixPath(name).with_suffix(".webp"))
 
 
-def make_thumbnails(folder: Path, names: Iterable[str], told: Callable[[int, int], object] = lambda done, total: None) -> set[str]:
+def make_thumbnails(
+    folder: Path,
+    names: Iterable[str],
+    told: Callable[[int, int], object] = lambda done, total: None,
+) -> set[str]:
     """Make the small copies that are missing or older than their pictures; returns the pictures that have one.
 
     Args:
@@ -31,8 +36,12 @@ def make_thumbnails(folder: Path, names: Iterable[str], told: Callable[[int, int
     for parent in {(folder / thumbnail_of(name)).parent for name in wanted}:
         parent.mkdir(parents=True, exist_ok=True)
     made = set[str]()
-    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:  # Pillow computes without Python's lock
-        for done, (name, there) in enumerate(zip(wanted, pool.map(lambda name: _made(folder, name), wanted), strict=True), 1):
+    with concurrent.futures.ThreadPoolExecutor(
+        THREADS
+    ) as pool:  # Pillow computes without Python's lock
+        for done, (name, there) in enumerate(
+            zip(wanted, pool.map(lambda name: _made(folder, name), wanted), strict=True), 1
+        ):
             made |= {name} if there else set()
             told(done, len(wanted))
     return made
@@ -47,5 +56,5 @@ def _made(folder: Path, name: str) -> bool:
         small = image.thumbnail(picture, SIDE)
     except image.ImageError:
         return False
-    image.write_atomically(place, small)
+    write_atomically(place, small)
     return True

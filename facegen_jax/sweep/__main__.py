@@ -38,23 +38,34 @@ def _run(config: Sweep) -> int:
     def waiting(running: int) -> None:
         line.watch(latest[0], f"waiting for {running} other processes")
 
-    with contextlib.nullcontext(lambda done, total: None) if config.quiet else counting_bar() as looking:
+    with (
+        contextlib.nullcontext(lambda done, total: None)
+        if config.quiet
+        else counting_bar() as looking
+    ):
         if config.dry_run:
             print(dry_run(config, looking))
             return 0
         try:
-            found = run_sweep(config, watch=watch, stop=stop, looking=looking, waiting=waiting, planned=line.say)
+            found = run_sweep(
+                config, watch=watch, stop=stop, looking=looking, waiting=waiting, planned=line.say
+            )
             for result in loggers.logged(config, found):
                 if not result.ok:
                     line.say(f"{result.name} ({result.id}) failed: {result.error}")
         except SweepStopped as stopped:
             line.clear()
-            print(f"{PROG}: {stopped}; the same command goes on: {PROG} {shlex.join(sys.argv[1:])}", file=sys.stderr)
+            print(
+                f"{PROG}: {stopped}; the same command goes on: {PROG} {shlex.join(sys.argv[1:])}",
+                file=sys.stderr,
+            )
             return 1
     (end,) = latest
     again = "; --retry-failed does them again" if end.failed else ""
     page = config.out / "report.html"
-    line.say(f"{end.done} done, {end.failed} failed{again}: {page if config.report and page.exists() else config.out / 'results.csv'}")
+    line.say(
+        f"{end.done} done, {end.failed} failed{again}: {page if config.report and page.exists() else config.out / 'results.csv'}"
+    )
     return 1 if end.failed else 0
 
 

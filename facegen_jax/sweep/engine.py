@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from .. import batch
-from ..checkpoint import load_network
+from ..descent import batch
 from ..gallery.features import Looking
+from ..network.checkpoint import load_network
 from ..report import results
 from ..report.report import write_report
 from ..report.results import Result
@@ -50,7 +50,15 @@ def run_sweep(
             hosts.agree(plan)
         with opened(config, network, plan, part) as folder:
             write_table(folder.path)
-            job = Job(config, network, share(plan, part), folder, batch.replicate(network.params), watch, stop)
+            job = Job(
+                config,
+                network,
+                share(plan, part),
+                folder,
+                batch.replicate(network.params),
+                watch,
+                stop,
+            )
             try:
                 yield from run(job)
                 if config.distributed and part.number == 0:
@@ -58,7 +66,9 @@ def run_sweep(
                     _check_whole(plan, folder)
                 _write_report(config, folder)
             except OSError as error:
-                raise SweepStopped(f"{folder.path}: cannot be written to ({error.strerror or error}); what was written so far is whole") from None
+                raise SweepStopped(
+                    f"{folder.path}: cannot be written to ({error.strerror or error}); what was written so far is whole"
+                ) from None
             finally:
                 _write_table(folder)
 
@@ -72,14 +82,21 @@ def dry_run(config: Sweep, looking: Looking = lambda done, total: None) -> str:
     check(config)
     network = load_network(config.params)
     plan = make_plan(config, network, looking)
-    return forecast(config, plan, network, missing(plan, results.outcomes(config.out), again=config.retry_failed).total)
+    return forecast(
+        config,
+        plan,
+        network,
+        missing(plan, results.outcomes(config.out), again=config.retry_failed).total,
+    )
 
 
 def _check_whole(plan: Plan, folder: Folder) -> None:
     """Say so when other processes were lost before their runs were done."""
     left = missing(plan, results.outcomes(folder.path)).total
     if left:
-        raise SweepStopped(f"{left} of {plan.total} runs are missing, for a process of this job was lost or stopped")
+        raise SweepStopped(
+            f"{left} of {plan.total} runs are missing, for a process of this job was lost or stopped"
+        )
 
 
 def _write_report(config: Sweep, folder: Folder) -> None:
@@ -92,4 +109,6 @@ def _write_table(folder: Folder) -> None:
     try:
         write_table(folder.path)
     except OSError as error:
-        raise SweepStopped(f"{folder.path}: the table could not be written ({error.strerror or error}); the results are whole") from None
+        raise SweepStopped(
+            f"{folder.path}: the table could not be written ({error.strerror or error}); the results are whole"
+        ) from None

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import jax
 
-from .. import batch
-from ..checkpoint import Network
-from ..material import finish
-from ..problem import Problem, stack
-from ..solver import CHUNK
+from ..descent import batch
+from ..descent.problem import Problem, stack
+from ..descent.solver import CHUNK
+from ..edit.material import finish
+from ..network.checkpoint import Network
 from . import work
 from .plan import Group, Plan
 from .progress import duration
@@ -45,10 +45,19 @@ def estimate(config: Sweep, plan: Plan, network: Network, group: Group) -> Estim
     """
     ready, problem = _first(plan, network, group)
     size = batch_size(config, plan, network, group)
-    beside = 2 * size * _bytes((problem, ready.material)) // jax.local_device_count()  # the next batch, while it is stacked
-    memory = batch.memory(group.solver, network.params, problem, size) + beside + batch.resident()  # the last after compiling
-    live = size if jax.default_backend() != "cpu" else jax.local_device_count()  # CPUs solve one after the other
-    params, (problems, count) = batch.replicate(network.params), batch.padded(stack([problem] * live), size)
+    beside = (
+        2 * size * _bytes((problem, ready.material)) // jax.local_device_count()
+    )  # the next batch, while it is stacked
+    memory = (
+        batch.memory(group.solver, network.params, problem, size) + beside + batch.resident()
+    )  # the last after compiling
+    live = (
+        size if jax.default_backend() != "cpu" else jax.local_device_count()
+    )  # CPUs solve one after the other
+    params, (problems, count) = (
+        batch.replicate(network.params),
+        batch.padded(stack([problem] * live), size),
+    )
     solver = dataclasses.replace(group.solver, steps=2 * CHUNK)
     began = time.perf_counter()
     descent = jax.block_until_ready(solver.advance(params, problems, solver.start(problems, count)))
@@ -99,8 +108,14 @@ def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:
     seconds = 0.0
     for group in plan.groups:
         new = group.program not in known
-        found = known.setdefault(group.program, estimate(config, plan, network, group)) if new else known[group.program]
-        took = len(group.runs) * (group.solver.steps * found.step + found.other) + (found.compile if new else 0)
+        found = (
+            known.setdefault(group.program, estimate(config, plan, network, group))
+            if new
+            else known[group.program]
+        )
+        took = len(group.runs) * (group.solver.steps * found.step + found.other) + (
+            found.compile if new else 0
+        )
         seconds += took
         lines.append(
             f"group of {len(group.runs)}: {group.solver.optimizer}, {group.solver.steps} steps, {group.size}x{group.size} pixels, batches of {found.batch_size}, "
@@ -110,5 +125,7 @@ def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:
     lines.append(
         f"memory: {most / 1e9:.2f} GB predicted, {free / 1e9:.1f} GB available{'' if most < free else ': too little, take a smaller --batch-size'}"
     )
-    lines.append(f"time: {duration(seconds * left / max(1, plan.total))} for {left} runs; nothing was run")
+    lines.append(
+        f"time: {duration(seconds * left / max(1, plan.total))} for {left} runs; nothing was run"
+    )
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..settings import Edit, Weights
+from ..edit.settings import Edit, Weights
 from .settings import SweepError
 
 Value = object
@@ -20,7 +20,11 @@ NOT_SWEPT = ("out", "strip", "params")
 def fields() -> dict[str, object]:
     """Names of everything that may vary, nested ones with a point, and their types."""
     hints = typing.get_type_hints(Edit, include_extras=False)
-    names = [field.name for field in dataclasses.fields(Edit) if field.name not in NOT_SWEPT and field.name != "weights"]
+    names = [
+        field.name
+        for field in dataclasses.fields(Edit)
+        if field.name not in NOT_SWEPT and field.name != "weights"
+    ]
     nested = {f"weights.{name}": hint for name, hint in typing.get_type_hints(Weights).items()}
     return {name: hints[name] for name in names} | nested
 
@@ -34,8 +38,12 @@ def known(name: str, where: str, *more: str) -> str:
     plain = name.strip().replace("-", "_")
     if plain in (*fields(), *more):
         return plain
-    near = difflib.get_close_matches(plain, (*fields(), *more), 3, 0.5) or [each for each in fields() if each.endswith(f".{plain}")]
-    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join((*more, *fields()))}"
+    near = difflib.get_close_matches(plain, (*fields(), *more), 3, 0.5) or [
+        each for each in fields() if each.endswith(f".{plain}")
+    ]
+    hint = (
+        f"did you mean {', '.join(near)}?" if near else f"there are {', '.join((*more, *fields()))}"
+    )
     raise SweepError(f"{where}: no option {name.strip()!r}; {hint}")
 
 
@@ -58,7 +66,9 @@ def _value(kind: object, text: str, folder: Path | None) -> Value:
         (kind,) = (each for each in inner if each is not type(None))
         return None if text.lower() == "none" and kind is not str else _value(kind, text, folder)
     if origin is tuple:
-        return tuple(_value(inner[0], part.strip(), folder) for part in text.split(";") if part.strip())
+        return tuple(
+            _value(inner[0], part.strip(), folder) for part in text.split(";") if part.strip()
+        )
     if origin is typing.Literal:
         if text not in inner:
             raise ValueError(text)
@@ -84,12 +94,22 @@ def _spelt(kind: object) -> str:
         return f"{_spelt(inner[0])} (several separated by ;)"
     if origin is typing.Literal:
         return ", ".join(map(str, inner))
-    return {int: "a whole number", float: "a number", bool: "true or false", Path: "a path", str: "a name"}[typing.cast(type, kind)]
+    return {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        Path: "a path",
+        str: "a name",
+    }[typing.cast(type, kind)]
 
 
 def changed(config: Edit, values: Mapping[str, Value]) -> Edit:
     """The same edit with other values."""
-    weights = {name.partition(".")[2]: value for name, value in values.items() if name.startswith("weights.")}
+    weights = {
+        name.partition(".")[2]: value
+        for name, value in values.items()
+        if name.startswith("weights.")
+    }
     plain = {name: value for name, value in values.items() if not name.startswith("weights.")}
     if weights:
         plain["weights"] = dataclasses.replace(config.weights, **typing.cast(dict, weights))

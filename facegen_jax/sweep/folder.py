@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .. import image
-from ..checkpoint import Network
-from ..record import PACKAGES, version
+from ..edit.record import PACKAGES, version
+from ..faces import image
+from ..files import write_atomically
+from ..network.checkpoint import Network
 from ..report import results
 from ..types import Image
 from . import lock
@@ -58,7 +59,9 @@ class Folder(NamedTuple):
 
     def save_face(self, picture: Image) -> str:
         """Write a face under a name that goes with its content, once for all runs that have it; returns its name relative to the sweep's folder."""
-        id = hashlib.sha256(repr(picture.shape).encode() + image.pixels(picture).tobytes()).hexdigest()[:16]
+        id = hashlib.sha256(
+            repr(picture.shape).encode() + image.pixels(picture).tobytes()
+        ).hexdigest()[:16]
         name = self.file("faces", id, ".png")
         return name if (self.path / name).exists() else self._save("faces", id, picture)
 
@@ -74,7 +77,7 @@ class Folder(NamedTuple):
         arrays: dict[str, Any] = {**trace}
         np.savez(buffer, **arrays)
         (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-        image.write_atomically(self.path / name, buffer.getvalue(), durable=True)
+        write_atomically(self.path / name, buffer.getvalue(), durable=True)
         return name
 
 
@@ -110,37 +113,65 @@ def _settle(config: Sweep, network: Network, path: Path) -> None:
             before = json.loads(place.read_text())
             differences = _differences(before, now, path / "pairs.csv", config.pairs)
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise SweepError(f"{place}: damaged; take another --out, or remove it to go on with --extend") from None
+            raise SweepError(
+                f"{place}: damaged; take another --out, or remove it to go on with --extend"
+            ) from None
         if not config.resume and results.any_in(path):
-            raise SweepError(f"{path}: holds results already; --resume goes on with them, another --out starts anew")
+            raise SweepError(
+                f"{path}: holds results already; --resume goes on with them, another --out starts anew"
+            )
         if differences and not config.extend:
-            raise SweepError(f"{path}: was begun with other settings: {'; '.join(differences)}; --extend adds these runs, another --out starts anew")
+            raise SweepError(
+                f"{path}: was begun with other settings: {'; '.join(differences)}; --extend adds these runs, another --out starts anew"
+            )
         if not differences:
             return
     elif results.files(path) and not config.extend:
-        raise SweepError(f"{path}: has results but no sweep.json; take another --out, or go on with --extend")
-    history = [*before.get("extended", []), {key: before[key] for key in ("config", "pairs")}] if before else []
+        raise SweepError(
+            f"{path}: has results but no sweep.json; take another --out, or go on with --extend"
+        )
+    history = (
+        [*before.get("extended", []), {key: before[key] for key in ("config", "pairs")}]
+        if before
+        else []
+    )
     shutil.copyfile(config.pairs, path / ".pairs.csv")
     (path / ".pairs.csv").replace(path / "pairs.csv")
-    content = now | {"versions": {name: version(name) for name in PACKAGES}, "commit": _commit(), "devices": [str(each) for each in jax.devices()]}
-    image.write_atomically(place, (json.dumps(content | {"extended": history}, indent=2) + "\n").encode(), durable=True)
+    content = now | {
+        "versions": {name: version(name) for name in PACKAGES},
+        "commit": _commit(),
+        "devices": [str(each) for each in jax.devices()],
+    }
+    write_atomically(
+        place, (json.dumps(content | {"extended": history}, indent=2) + "\n").encode(), durable=True
+    )
 
 
 def _asked(config: Sweep, network: Network) -> dict[str, object]:
     plain = json.loads(json.dumps(dataclasses.asdict(config), default=str))
-    return {"config": plain, "pairs": str(config.pairs), "network": {"name": network.name, "sha256": network.sha256}}
+    return {
+        "config": plain,
+        "pairs": str(config.pairs),
+        "network": {"name": network.name, "sha256": network.sha256},
+    }
 
 
 def _differences(before: dict, now: dict, pairs_before: Path, pairs_now: Path) -> list[str]:
-    old, new = (each["config"] | {"network": each["network"]["sha256"][:12]} for each in (before, now))
+    old, new = (
+        each["config"] | {"network": each["network"]["sha256"][:12]} for each in (before, now)
+    )
     found = [
         f"{name} was {old.get(name)}, is {new.get(name)}"
         for name in new
         if name not in ANYTIME and name != "pairs" and old.get(name) != new.get(name)
     ]
-    had, has = (path.read_text().splitlines() if path.exists() else [] for path in (pairs_before, pairs_now))
+    had, has = (
+        path.read_text().splitlines() if path.exists() else [] for path in (pairs_before, pairs_now)
+    )
     if had != has:
-        found.append(f"the table of pairs has {len(set(has) - set(had))} new lines and lacks {len(set(had) - set(has))} old ones")
+        found.append(
+            f"the table of pairs has {len(set(has) - set(had))} new lines and lacks {len(set(had) - set(has))} old ones"
+        )
     return found
 
 
@@ -148,6 +179,8 @@ def _commit() -> str | None:
     """The version of the source tree, where the package runs from one."""
     try:
         asked = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-        return subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return subprocess.run(
+            asked, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from .. import image
-from ..solver import CHUNK, Descent, Solver
+from ..descent.solver import CHUNK, Descent, Solver
+from ..faces import image
 from .folder import Folder
 
 
@@ -22,7 +22,9 @@ def save(folder: Folder, every: int, solver: Solver, ids: Sequence[str], descent
     """
     if not every or (descent.done % every and descent.done < solver.steps):
         return
-    pictures = np.asarray(jax.vmap(solver.canvas.image)(descent.state.parameters))  # where it is now, not the best it has met
+    pictures = np.asarray(
+        jax.vmap(solver.canvas.image)(descent.state.parameters)
+    )  # where it is now, not the best it has met
     for id, picture in zip(ids, pictures, strict=False):  # what fills the batch has no id
         place = folder.path / folder.file("frames", id, "") / f"{descent.done:06}.png"
         place.parent.mkdir(parents=True, exist_ok=True)

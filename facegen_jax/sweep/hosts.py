@@ -42,7 +42,9 @@ def own_part(config: Sweep) -> Part:
         return Part()
     index, slash, count = config.shard.partition("/")
     if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-        raise SweepError(f"--shard {config.shard}: expected I/N with I from 0 to N - 1, as in 0/4 to 3/4")
+        raise SweepError(
+            f"--shard {config.shard}: expected I/N with I from 0 to N - 1, as in 0/4 to 3/4"
+        )
     return Part(int(index), int(count))
 
 
@@ -58,12 +60,20 @@ def agree(plan: Plan) -> None:
     multihost_utils.sync_global_devices("facegen_jax sweep agreed")
     jax.distributed.shutdown()
     if not bool((everyones == everyones[:1]).all()):
-        raise SweepError("the processes see different pairs, pictures or networks; let them read the same files")
+        raise SweepError(
+            "the processes see different pairs, pictures or networks; let them read the same files"
+        )
 
 
-def wait_for_others(folder: Path, part: Part, told: Callable[[int], object] = lambda running: None) -> None:
+def wait_for_others(
+    folder: Path, part: Part, told: Callable[[int], object] = lambda running: None
+) -> None:
     """Return when every other process has ended or is gone; `told` how many still run."""
-    while running := sum(lock.alive(folder / f"lock{Part(index, part.parts).suffix}") for index in range(part.parts) if index != part.number):
+    while running := sum(
+        lock.alive(folder / f"lock{Part(index, part.parts).suffix}")
+        for index in range(part.parts)
+        if index != part.number
+    ):
         told(running)
         time.sleep(PATIENCE)
 

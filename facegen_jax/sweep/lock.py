@@ -41,7 +41,9 @@ def held(folder: Path, part: Part) -> Iterator[None]:
     with guard(folder):
         for other in sorted(folder.glob("lock*")):
             if alive(other) and (other == place or _division(other) != part.parts):
-                raise SweepError(f"{folder}: in use by {_owner(other)}; wait for it, or stop it and start again")
+                raise SweepError(
+                    f"{folder}: in use by {_owner(other)}; wait for it, or stop it and start again"
+                )
         temporary = folder / f".{place.name}.{os.getpid()}"
         temporary.write_text(json.dumps(_me()))
         temporary.replace(place)
@@ -79,7 +81,9 @@ def alive(lock: Path) -> bool:
 
 def _beat(place: Path, ended: threading.Event) -> None:
     while not ended.wait(HEARTBEAT):
-        with contextlib.suppress(OSError):  # a full or unreachable disk is told where results are written
+        with contextlib.suppress(
+            OSError
+        ):  # a full or unreachable disk is told where results are written
             os.utime(place)
 
 
@@ -123,7 +127,9 @@ def _started(process: int) -> str | None:
     """When a process of this machine started, in its own clock, for numbers of processes are used again; None where there is none."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else fields[19]  # dead ones stay there until their parent looks
+        return (
+            None if fields[0] in "ZX" else fields[19]
+        )  # dead ones stay there until their parent looks
     except OSError:
         pass
     try:

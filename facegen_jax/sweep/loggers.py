@@ -17,8 +17,16 @@ def numbers(result: Result) -> dict[str, float]:
     """What a result has in numbers: losses, parts, metrics, grid."""
     found = {f"loss/{name}": value for name, value in result.loss.items()}
     found |= {f"parts/{name}": values["last"] for name, values in result.parts.items()}
-    found |= {f"metrics/{name}": value for name, value in result.metrics.items() if isinstance(value, float)}
-    return found | {f"grid/{name}": float(value) for name, value in result.grid.items() if isinstance(value, int | float)}
+    found |= {
+        f"metrics/{name}": value
+        for name, value in result.metrics.items()
+        if isinstance(value, float)
+    }
+    return found | {
+        f"grid/{name}": float(value)
+        for name, value in result.grid.items()
+        if isinstance(value, int | float)
+    }
 
 
 def check(config: Sweep) -> None:
@@ -31,7 +39,9 @@ def check(config: Sweep) -> None:
         try:
             importlib.import_module(PACKAGES[name])
         except ImportError:
-            raise SweepError(f"--log {name} needs the extra: pip install 'facegen_jax[{name}]'") from None
+            raise SweepError(
+                f"--log {name} needs the extra: pip install 'facegen_jax[{name}]'"
+            ) from None
 
 
 def logged(config: Sweep, results: Iterator[Result]) -> Iterator[Result]:
@@ -40,7 +50,10 @@ def logged(config: Sweep, results: Iterator[Result]) -> Iterator[Result]:
         hooks: list[Hook] = []
         for result in results:
             hooks = hooks or [
-                stack.enter_context(_tensorboard(config) if name == "tensorboard" else _wandb(config)) for name in dict.fromkeys(config.log)
+                stack.enter_context(
+                    _tensorboard(config) if name == "tensorboard" else _wandb(config)
+                )
+                for name in dict.fromkeys(config.log)
             ]
             for hook in hooks:
                 hook(result)
@@ -50,7 +63,9 @@ def logged(config: Sweep, results: Iterator[Result]) -> Iterator[Result]:
 @contextlib.contextmanager
 def _tensorboard(config: Sweep) -> Iterator[Hook]:
     """Scalars by number of result, in the folder `tensorboard` of the sweep."""
-    with importlib.import_module(PACKAGES["tensorboard"]).SummaryWriter(str(config.out / "tensorboard")) as writer:
+    with importlib.import_module(PACKAGES["tensorboard"]).SummaryWriter(
+        str(config.out / "tensorboard")
+    ) as writer:
         count = 0
 
         def hook(result: Result) -> None:
@@ -58,7 +73,9 @@ def _tensorboard(config: Sweep) -> Iterator[Hook]:
             count += 1
             for name, value in numbers(result).items():
                 writer.add_scalar(name, value, count)
-            writer.add_text("run", f"{result.name} {result.id} {result.status} {result.error or ''}", count)
+            writer.add_text(
+                "run", f"{result.name} {result.id} {result.status} {result.error or ''}", count
+            )
 
         yield hook
 
@@ -67,8 +84,15 @@ def _tensorboard(config: Sweep) -> Iterator[Hook]:
 def _wandb(config: Sweep) -> Iterator[Hook]:
     """One run of the project `facegen_jax`, named after the folder; what it needs to know is in its own environment variables."""
     wandb: Any = importlib.import_module(PACKAGES["wandb"])
-    run = wandb.init(project="facegen_jax", name=config.out.name, dir=str(config.out), config={"grid": config.grid, "zip": config.zip})
+    run = wandb.init(
+        project="facegen_jax",
+        name=config.out.name,
+        dir=str(config.out),
+        config={"grid": config.grid, "zip": config.zip},
+    )
     try:
-        yield lambda result: run.log({**numbers(result), "name": result.name, "id": result.id, "ok": float(result.ok)})
+        yield lambda result: run.log(
+            {**numbers(result), "name": result.name, "id": result.id, "ok": float(result.ok)}
+        )
     finally:
         run.finish()

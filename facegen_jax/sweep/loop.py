@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import jax
 
-from .. import batch
-from ..checkpoint import Network
-from ..problem import Problem, stack
+from ..descent import batch
+from ..descent.problem import Problem, stack
+from ..descent.solver import Descent, Solution, Solver
+from ..network.checkpoint import Network
 from ..report import results
 from ..report.results import Result
-from ..solver import Descent, Solution, Solver
 from ..types import Params
 from . import frames, snapshot, work
 from .estimate import batch_size
@@ -74,12 +74,22 @@ def run(job: Job) -> Iterator[Result]:
     """
     known = results.outcomes(job.folder.path)
     todo = missing(job.plan, known, again=job.config.retry_failed)
-    tally = _Tally(left=todo.total, steps_left=sum(len(group.runs) * group.solver.steps for group in todo.groups))
+    tally = _Tally(
+        left=todo.total,
+        steps_left=sum(len(group.runs) * group.solver.steps for group in todo.groups),
+    )
     ids = {run.id for group in todo.groups for run in group.runs}
-    own = [known[run.id] for group in job.plan.groups for run in group.runs if run.id in known and run.id not in ids]
+    own = [
+        known[run.id]
+        for group in job.plan.groups
+        for run in group.runs
+        if run.id in known and run.id not in ids
+    ]
     tally.done, tally.failed = sum(own), len(own) - sum(own)
     for group in todo.groups:
-        if group.program not in tally.sizes:  # of all its runs: a program of another size may round otherwise
+        if (
+            group.program not in tally.sizes
+        ):  # of all its runs: a program of another size may round otherwise
             tally.sizes[group.program] = batch_size(job.config, job.plan, job.network, group)
         yield from _of_group(job, tally, group)
     snapshot.tidy(job.folder.checkpoints)
@@ -88,13 +98,25 @@ def run(job: Job) -> Iterator[Result]:
 
 def _of_group(job: Job, tally: _Tally, group: Group) -> Iterator[Result]:
     runs = {run.id: run for run in group.runs}
-    saved = [[runs.pop(id) for id in ids] for ids in snapshot.batches(job.folder.checkpoints) if set(ids) <= set(runs)]
-    waiting, sizes = iter([*itertools.chain(*saved), *runs.values()]), iter([len(batch) for batch in saved])
+    saved = [
+        [runs.pop(id) for id in ids]
+        for ids in snapshot.batches(job.folder.checkpoints)
+        if set(ids) <= set(runs)
+    ]
+    waiting, sizes = (
+        iter([*itertools.chain(*saved), *runs.values()]),
+        iter([len(batch) for batch in saved]),
+    )
     gathered = work.gatherer(job.plan, job.network)
 
     def fill() -> _Filled:
         """The next batch: its runs that can be solved, and the failures met on the way."""
-        ready, problems, failed, size = list[Ready](), list[Problem](), list[Result](), next(sizes, tally.sizes[group.program])
+        ready, problems, failed, size = (
+            list[Ready](),
+            list[Problem](),
+            list[Result](),
+            next(sizes, tally.sizes[group.program]),
+        )
         for run in waiting:
             try:
                 one, problem = work.prepare(job.plan, job.network, run, gathered)
@@ -106,7 +128,9 @@ def _of_group(job: Job, tally: _Tally, group: Group) -> Iterator[Result]:
                 break
         return _Filled(ready, stack(problems) if problems else None, failed)
 
-    with concurrent.futures.ThreadPoolExecutor(1) as ahead:  # the next batch is prepared while one is solved
+    with concurrent.futures.ThreadPoolExecutor(
+        1
+    ) as ahead:  # the next batch is prepared while one is solved
         upcoming = ahead.submit(fill)
         while (filled := upcoming.result()).ready or filled.failed:
             upcoming = ahead.submit(fill)
@@ -117,7 +141,9 @@ def _of_group(job: Job, tally: _Tally, group: Group) -> Iterator[Result]:
     _obey(job, tally)
 
 
-def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready], problems: Problem) -> Iterator[Result]:
+def _solved(
+    job: Job, tally: _Tally, group: Group, ready: list[Ready], problems: Problem
+) -> Iterator[Result]:
     """Results of a batch, in halves where it does not fit into memory."""
     size, began = tally.sizes[group.program], time.perf_counter()
     if len(ready) > size:
@@ -126,7 +152,9 @@ def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready], problems:
             yield from _solved(job, tally, group, ready[first : first + size], part)
         return
     try:
-        solutions = _descend(job, tally, group.solver, [each.run.id for each in ready], *batch.padded(problems, size))
+        solutions = _descend(
+            job, tally, group.solver, [each.run.id for each in ready], *batch.padded(problems, size)
+        )
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         if "RESOURCE_EXHAUSTED" not in reason:
@@ -134,31 +162,51 @@ def _solved(job: Job, tally: _Tally, group: Group, ready: list[Ready], problems:
         solutions = None
     if solutions:
         seconds = (time.perf_counter() - began) / len(ready)
-        yield from _written(job, tally, [_completed(job, *each, seconds) for each in zip(ready, solutions, strict=True)])
+        yield from _written(
+            job,
+            tally,
+            [_completed(job, *each, seconds) for each in zip(ready, solutions, strict=True)],
+        )
         snapshot.remove(job.folder.checkpoints, [each.run.id for each in ready])
         _obey(job, tally)
     elif (half := batch.rounded(size // 2)) < size:
         tally.sizes[group.program] = half
         yield from _solved(job, tally, group, ready, problems)
     else:
-        yield from _written(job, tally, [work.failure(job.plan, each.run, MemoryError("one edit alone does not fit into memory")) for each in ready])
+        yield from _written(
+            job,
+            tally,
+            [
+                work.failure(
+                    job.plan, each.run, MemoryError("one edit alone does not fit into memory")
+                )
+                for each in ready
+            ],
+        )
 
 
 def _completed(job: Job, ready: Ready, solution: Solution, seconds: float) -> Result:
     try:
-        return work.complete(job.plan, job.network, job.folder, ready, solution, seconds, job.config)
+        return work.complete(
+            job.plan, job.network, job.folder, ready, solution, seconds, job.config
+        )
     except OSError:  # of the folder, not of the run
         raise
     except Exception as error:
         return work.failure(job.plan, ready.run, error)
 
 
-def _descend(job: Job, tally: _Tally, solver: Solver, ids: list[str], problems: Problem, count: int) -> list[Solution]:
+def _descend(
+    job: Job, tally: _Tally, solver: Solver, ids: list[str], problems: Problem, count: int
+) -> list[Solution]:
     every, shots = job.config.checkpoint_steps, job.config.frames_every
     descent = snapshot.load(job.folder.checkpoints, ids, solver.start(problems, count))
     frames.save(job.folder, shots, solver, ids, descent)
     while descent.done < solver.steps:
-        before, descent = descent.done, solver.advance(job.params, problems, descent, frames.until_next(shots, descent.done))
+        before, descent = (
+            descent.done,
+            solver.advance(job.params, problems, descent, frames.until_next(shots, descent.done)),
+        )
         frames.save(job.folder, shots, solver, ids, descent)
         _tell(job, tally, solver, descent, count)
         if descent.done == solver.steps:
@@ -176,7 +224,16 @@ def _descend(job: Job, tally: _Tally, solver: Solver, ids: list[str], problems: 
 def _tell(job: Job, tally: _Tally, solver: Solver, descent: Descent, runs: int) -> None:
     steps = runs * descent.done
     job.watch(
-        Status(tally.done, tally.failed, tally.left, runs, descent.done, solver.steps, tally.steps_done + steps, max(0, tally.steps_left - steps))
+        Status(
+            tally.done,
+            tally.failed,
+            tally.left,
+            runs,
+            descent.done,
+            solver.steps,
+            tally.steps_done + steps,
+            max(0, tally.steps_left - steps),
+        )
     )
 
 
@@ -185,12 +242,18 @@ def _written(job: Job, tally: _Tally, found: list[Result]) -> Iterator[Result]:
     if found:
         results.append(job.folder.results, b"".join(map(results.line, found)))
     good = sum(result.ok for result in found)
-    tally.done, tally.failed, tally.left = tally.done + good, tally.failed + len(found) - good, tally.left - len(found)
+    tally.done, tally.failed, tally.left = (
+        tally.done + good,
+        tally.failed + len(found) - good,
+        tally.left - len(found),
+    )
     tally.new_failures += len(found) - good
     yield from found
     limit = 0 if job.config.fail_fast else job.config.max_failures
     if limit is not None and tally.new_failures > limit:
-        raise SweepStopped(f"stopped, for {tally.new_failures} runs failed (--{'fail-fast' if job.config.fail_fast else f'max-failures {limit}'})")
+        raise SweepStopped(
+            f"stopped, for {tally.new_failures} runs failed (--{'fail-fast' if job.config.fail_fast else f'max-failures {limit}'})"
+        )
 
 
 def _obey(job: Job, tally: _Tally) -> None:

@@ -49,8 +49,16 @@ def _read(path: Path, reader: Any) -> list[Pair]:
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != len(names):
-            raise SweepError(f"{path}, line {reader.line_num}: {len(row)} cells, the header has {len(names)}")
-        pairs.append(_pair(path, reader.line_num, {name: cell.strip() for name, cell in zip(names, row, strict=True) if cell.strip()}))
+            raise SweepError(
+                f"{path}, line {reader.line_num}: {len(row)} cells, the header has {len(names)}"
+            )
+        pairs.append(
+            _pair(
+                path,
+                reader.line_num,
+                {name: cell.strip() for name, cell in zip(names, row, strict=True) if cell.strip()},
+            )
+        )
     if not pairs:
         raise SweepError(f"{path}: no pairs below the header")
     return pairs
@@ -60,5 +68,9 @@ def _pair(path: Path, line: int, columns: dict[str, str]) -> Pair:
     where = f"{path}, line {line}"
     if "reference" not in columns:
         raise SweepError(f"{where}: no reference")
-    values = {name: convert(name, text, where, path.parent) for name, text in columns.items() if name in fields()}
+    values = {
+        name: convert(name, text, where, path.parent)
+        for name, text in columns.items()
+        if name in fields()
+    }
     return Pair(line, columns.get("name") or Path(columns["reference"]).stem, columns, values)

@@ -9,21 +9,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import align, attribute, checks
-from ..checkpoint import Network
-from ..direction import load_direction, shipped_directions
+from ..descent.solver import Solver
+from ..edit import attribute, checks
+from ..edit.material import learning_rate, places, program
+from ..edit.settings import Edit
+from ..faces import align
+from ..files import digest
 from ..gallery.features import Looking
-from ..material import learning_rate, places, program
-from ..settings import Edit
-from ..solver import Solver
-from ..tensor_file import digest
+from ..network.checkpoint import Network
+from ..network.direction import load_direction, shipped_directions
 from .fields import changed
 from .grid import Point, points
 from .lock import Part
 from .pairs import Pair, load_pairs
 from .settings import Sweep, SweepError
 
-UNRESOLVED = ("reference", "out", "strip", "params", "guides", "mask", "identity_mask", "region", "identity_region", "gallery", "directions")
+UNRESOLVED = (
+    "reference",
+    "out",
+    "strip",
+    "params",
+    "guides",
+    "mask",
+    "identity_mask",
+    "region",
+    "identity_region",
+    "gallery",
+    "directions",
+)
 """Fields that `identify` replaces by what they stand for."""
 
 
@@ -122,10 +135,14 @@ def make_plan(config: Sweep, network: Network, looking: Looking = lambda done, t
                 groups.setdefault(key, Group(solver, key[1], [])).runs.append(run)
             seen.add(run.id)
     total = sum(len(group.runs) for group in groups.values())
-    return Plan(config.base, pairs, grid, list(groups.values()), pools, len(pairs) * len(grid) - total)
+    return Plan(
+        config.base, pairs, grid, list(groups.values()), pools, len(pairs) * len(grid) - total
+    )
 
 
-def _check_attribute(edit: Edit, network: Network, pools: dict[PoolKey, attribute.Pool], looking: Looking) -> None:
+def _check_attribute(
+    edit: Edit, network: Network, pools: dict[PoolKey, attribute.Pool], looking: Looking
+) -> None:
     """Look an attribute's name up where it will be taken from; opens the gallery that it needs."""
     key = _pool_key(edit)
     if not edit.gallery:
@@ -151,7 +168,9 @@ def _content(path: Path) -> str:
         return f"unreadable {path}"
 
 
-def identify(edit: Edit, network: Network, content: Callable[[Path], str], pool: attribute.Pool | None = None) -> str:
+def identify(
+    edit: Edit, network: Network, content: Callable[[Path], str], pool: attribute.Pool | None = None
+) -> str:
     """A hash of all that determines the picture: contents of the inputs, network, resolved settings; not their names, nor where it is written."""
     tuned = edit.attribute and not edit.gallery
     inside, held = (content(place) if isinstance(place, Path) else place for place in places(edit))
@@ -185,12 +204,20 @@ def _digest_of(pool: attribute.Pool) -> str:
 
 def share(plan: Plan, part: Part) -> Plan:
     """What one part does: of every group a stretch, so that all take equally long and the settings of a face stay together."""
-    return _only(plan, lambda runs: runs[part.number * len(runs) // part.parts : (part.number + 1) * len(runs) // part.parts])
+    return _only(
+        plan,
+        lambda runs: runs[
+            part.number * len(runs) // part.parts : (part.number + 1) * len(runs) // part.parts
+        ],
+    )
 
 
 def missing(plan: Plan, known: Mapping[str, bool], *, again: bool = False) -> Plan:
     """What has no result yet, or with `again` no good one; `known` tells which runs have a result, and whether it is good."""
-    return _only(plan, lambda runs: [run for run in runs if run.id not in known or (again and not known[run.id])])
+    return _only(
+        plan,
+        lambda runs: [run for run in runs if run.id not in known or (again and not known[run.id])],
+    )
 
 
 def _only(plan: Plan, choose: Callable[[list[Run]], list[Run]]) -> Plan:

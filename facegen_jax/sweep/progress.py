@@ -42,7 +42,11 @@ class Line:
     def watch(self, status: Status, note: str = "") -> None:
         """Show how far it is: at once on a terminal, now and then elsewhere."""
         now = time.monotonic()
-        if self._quiet or not (status.steps or note) or now - self._told < (0.1 if self._terminal else EVERY):
+        if (
+            self._quiet
+            or not (status.steps or note)
+            or now - self._told < (0.1 if self._terminal else EVERY)
+        ):
             return
         self._told = now
         message = note or text(status, now - self._began)
@@ -81,7 +85,11 @@ def duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes < 120:
         return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes < 60 * 48 else f"{minutes / 1440:.1f} days"
+    return (
+        f"{minutes // 60} h {minutes % 60:02} min"
+        if minutes < 60 * 48
+        else f"{minutes / 1440:.1f} days"
+    )
 
 
 class Stop:

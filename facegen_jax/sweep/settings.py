@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..settings import Edit, Options
+from ..edit.settings import Edit, Options
 
 
 class SweepError(ValueError):
@@ -78,7 +78,11 @@ class Sweep(Options, Running, Experiment):
     @property
     def base(self) -> Edit:
         """The edit that pairs and grid change."""
-        return Edit(Path(), Path(), **{field.name: getattr(self, field.name) for field in dataclasses.fields(Options)})
+        return Edit(
+            Path(),
+            Path(),
+            **{field.name: getattr(self, field.name) for field in dataclasses.fields(Options)},
+        )
 
 
 def check(config: Sweep) -> None:
@@ -99,11 +103,17 @@ def check(config: Sweep) -> None:
         if isinstance(number, int) and number < smallest:
             raise SweepError(f"--{name} must be at least {smallest}, not {number}")
     if len(config.strength) != 1:
-        raise SweepError("--strength takes one number here; several are swept with --grid strength=0.5,1,1.5")
+        raise SweepError(
+            "--strength takes one number here; several are swept with --grid strength=0.5,1,1.5"
+        )
     if config.shard and config.distributed:
-        raise SweepError("give either --shard or --distributed: with the second JAX tells each process its part")
+        raise SweepError(
+            "give either --shard or --distributed: with the second JAX tells each process its part"
+        )
     given = (config.coordinator, config.processes, config.process)
-    if any(each is not None for each in given) and not (config.distributed and all(each is not None for each in given)):
+    if any(each is not None for each in given) and not (
+        config.distributed and all(each is not None for each in given)
+    ):
         raise SweepError("--coordinator, --processes and --process go together, with --distributed")
     if config.fail_fast and config.max_failures:
         raise SweepError("give either --fail-fast or --max-failures")

@@ -10,9 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..image import write_atomically
-from ..solver import Descent
-from ..tensor_file import UNREADABLE
+from ..descent.solver import Descent
+from ..files import UNREADABLE, write_atomically
 
 
 def place_of(folder: Path, ids: Sequence[str]) -> Path:
@@ -24,7 +23,10 @@ def save(folder: Path, ids: Sequence[str], descent: Descent) -> None:
     """Write the state of a batch of runs, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    leaves: dict[str, Any] = {f"leaf_{number}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(descent.state))}
+    leaves: dict[str, Any] = {
+        f"leaf_{number}": np.asarray(leaf)
+        for number, leaf in enumerate(jax.tree.leaves(descent.state))
+    }
     np.savez(buffer, ids=np.array(ids), trace=descent.trace, **leaves)
     write_atomically(place_of(folder, ids), buffer.getvalue(), durable=True)
 
@@ -39,8 +41,13 @@ def load(folder: Path, ids: Sequence[str], fresh: Descent) -> Descent:
             fits = len(stored.files) == len(leaves) + 2 and stored["ids"].tolist() == list(ids)
     except UNREADABLE:  # none, or damaged
         return fresh
-    fits &= all(old.shape == new.shape and old.dtype == new.dtype for old, new in zip(saved, leaves, strict=True))
-    fits &= trace.dtype == np.float32 and trace.ndim == 3 and trace.shape[::2] == fresh.trace.shape[::2]
+    fits &= all(
+        old.shape == new.shape and old.dtype == new.dtype
+        for old, new in zip(saved, leaves, strict=True)
+    )
+    fits &= (
+        trace.dtype == np.float32 and trace.ndim == 3 and trace.shape[::2] == fresh.trace.shape[::2]
+    )
     if not fits:
         return fresh
     placed = [jax.device_put(old, new.sharding) for old, new in zip(saved, leaves, strict=True)]

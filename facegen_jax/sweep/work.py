@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checkpoint import Network
-from ..material import Material, assemble, finish, gather
-from ..problem import Problem
+from ..descent.problem import Problem
+from ..descent.solver import Solution
+from ..edit.material import Material, assemble, finish, gather
+from ..edit.settings import Edit, Weights
+from ..network.checkpoint import Network
 from ..report.results import Result
-from ..settings import Edit, Weights
-from ..solver import Solution
 from .folder import Folder
 from .plan import Plan, Run
 from .settings import Running
@@ -64,18 +64,32 @@ def prepare(plan: Plan, network: Network, run: Run, gathered: Gathered) -> tuple
 
 def _lean(material: Material, edit: Edit) -> Material:
     """What is needed to finish: photos and directions of a large batch would fill the memory."""
-    reference = material.reference if edit.paste_back else material.reference._replace(photo=NOTHING)
-    source = material.source._replace(direction={}, guides=tuple(face._replace(photo=NOTHING) for face in material.source.guides))
+    reference = (
+        material.reference if edit.paste_back else material.reference._replace(photo=NOTHING)
+    )
+    source = material.source._replace(
+        direction={}, guides=tuple(face._replace(photo=NOTHING) for face in material.source.guides)
+    )
     return Material(reference, source, material.masks)
 
 
 def failure(plan: Plan, run: Run, error: BaseException) -> Result:
     """The result of a run that something was wrong with."""
     known = isinstance(error, ValueError | OSError)
-    return _result(plan, run, f"{'' if known else f'{type(error).__name__}: '}{' '.join(str(error).split())}")
+    return _result(
+        plan, run, f"{'' if known else f'{type(error).__name__}: '}{' '.join(str(error).split())}"
+    )
 
 
-def complete(plan: Plan, network: Network, folder: Folder, ready: Ready, solution: Solution, seconds: float, running: Running) -> Result:
+def complete(
+    plan: Plan,
+    network: Network,
+    folder: Folder,
+    ready: Ready,
+    solution: Solution,
+    seconds: float,
+    running: Running,
+) -> Result:
     """Finish a solved run and write its files.
 
     Raises:
@@ -85,12 +99,19 @@ def complete(plan: Plan, network: Network, folder: Folder, ready: Ready, solutio
     finished = finish(ready.edit, network, ready.material, solution.image)
     parts = {name: {"first": first, "last": last} for name, (first, last) in solution.parts.items()}
     measured = int(np.isfinite(solution.trace["total"]).sum())
-    error = None if solution.status == "ok" else f"not finite from step {measured + 1} of {ready.edit.steps} on; the picture is the best one before"
+    error = (
+        None
+        if solution.status == "ok"
+        else f"not finite from step {measured + 1} of {ready.edit.steps} on; the picture is the best one before"
+    )
     made = _result(plan, run, error)._replace(
         loss=parts.pop("total"),
         parts=parts,
         metrics=finished.scores,
-        guides=[{"path": str(path), "similarity": round(cosine, 4)} for path, cosine in ready.material.source.chosen],
+        guides=[
+            {"path": str(path), "similarity": round(cosine, 4)}
+            for path, cosine in ready.material.source.chosen
+        ],
         notes=list(ready.material.notes),
         image=folder.save_image(run.id, finished.picture),
         trace=folder.save_trace(run.id, solution.trace) if running.traces else None,
@@ -99,17 +120,44 @@ def complete(plan: Plan, network: Network, folder: Folder, ready: Ready, solutio
     if running.faces:
         reference, guides = ready.material.reference, ready.material.source.guides
         before = reference.photo if ready.edit.paste_back else reference.image
-        made = made._replace(before=folder.save_face(before), shown=tuple(folder.save_face(guide.image) for guide in guides))
+        made = made._replace(
+            before=folder.save_face(before),
+            shown=tuple(folder.save_face(guide.image) for guide in guides),
+        )
     spent = {"prepare": ready.seconds, "run": seconds, "finish": time.perf_counter() - began}
     return made._replace(seconds={name: round(value, 4) for name, value in spent.items()})
 
 
 def _result(plan: Plan, run: Run, error: str | None) -> Result:
     pair, point = plan.pairs[run.pair], plan.points[run.point]
-    grid = {name: value[0] if name == "strength" and isinstance(value, tuple) else _text(value) for name, value in point.items()}
-    return Result(run.id, pair.name, "failed" if error else "ok", error, pair.columns, grid, {}, {}, {}, {}, [], [], None, None)
+    grid = {
+        name: value[0] if name == "strength" and isinstance(value, tuple) else _text(value)
+        for name, value in point.items()
+    }
+    return Result(
+        run.id,
+        pair.name,
+        "failed" if error else "ok",
+        error,
+        pair.columns,
+        grid,
+        {},
+        {},
+        {},
+        {},
+        [],
+        [],
+        None,
+        None,
+    )
 
 
 def _text(value: object) -> object:
     """A value as it is written in tables."""
-    return ";".join(map(str, value)) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+    return (
+        ";".join(map(str, value))
+        if isinstance(value, tuple)
+        else str(value)
+        if isinstance(value, Path)
+        else value
+    )

@@ -93,22 +93,43 @@ def _settings(kind: str, outputs: int) -> Parts:
     return []
 
 
-def _layer(network: Network, dialect: Dialect, kind: str, name: str, bottom: str, top: str) -> Parts:
+def _layer(
+    network: Network, dialect: Dialect, kind: str, name: str, bottom: str, top: str
+) -> Parts:
     """One entry of the list of layers."""
     blobs = _blobs(network, name, dialect)
     settings = _settings(kind, len(network[f"{name}/bias"]) if blobs else 0)
     number, title = TYPES[kind]
     if dialect.new:
         field = {"conv": 106, "dropout": 108, "dense": 117, "pool": 121}.get(kind)
-        head = [*_delimited(1, name), *_delimited(2, title), *_delimited(3, bottom), *_delimited(4, top)]
-        rates = [part for rate in (1, 2) for part in _delimited(6, [_single(3, rate)])] if blobs else []
-        body = [*head, *rates, *(part for blob in blobs for part in _delimited(7, blob)), _number(10, 1)]
+        head = [
+            *_delimited(1, name),
+            *_delimited(2, title),
+            *_delimited(3, bottom),
+            *_delimited(4, top),
+        ]
+        rates = (
+            [part for rate in (1, 2) for part in _delimited(6, [_single(3, rate)])] if blobs else []
+        )
+        body = [
+            *head,
+            *rates,
+            *(part for blob in blobs for part in _delimited(7, blob)),
+            _number(10, 1),
+        ]
     else:
         field = {"conv": 10, "dropout": 12, "dense": 17, "pool": 19}.get(kind)
-        head = [*_delimited(2, bottom), *_delimited(3, top), *_delimited(4, name), _number(5, number)]
+        head = [
+            *_delimited(2, bottom),
+            *_delimited(3, top),
+            *_delimited(4, name),
+            _number(5, number),
+        ]
         rates = [_single(7, 1), _single(7, 2)] if blobs else []
         body = [*head, *(part for blob in blobs for part in _delimited(6, blob)), *rates]
-    return _delimited(100 if dialect.new else 2, body + (_delimited(field, settings) if field else []))
+    return _delimited(
+        100 if dialect.new else 2, body + (_delimited(field, settings) if field else [])
+    )
 
 
 def write(path: Path, network: Network, dialect: Dialect = Dialect()) -> None:  # noqa: B008 (immutable)
@@ -130,7 +151,9 @@ def write(path: Path, network: Network, dialect: Dialect = Dialect()) -> None:  
 
 
 def _row(name: str, dialect: Dialect) -> Layout:
-    return Layout(f"caffe-{name}", "VGG_FACE.caffemodel", "BGR", True, partial(write, dialect=dialect))
+    return Layout(
+        f"caffe-{name}", "VGG_FACE.caffemodel", "BGR", True, partial(write, dialect=dialect)
+    )
 
 
 LAYOUTS = (

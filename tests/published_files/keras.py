@@ -8,15 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from .network import DENSE, SEQUENCE, WEIGHTED, Layout, Network, as_convolution, channels_first, in_colour
+from .network import (
+    DENSE,
+    SEQUENCE,
+    WEIGHTED,
+    Layout,
+    Network,
+    as_convolution,
+    channels_first,
+    in_colour,
+)
 
 Weights = dict[str, np.ndarray]
-Groups = list[tuple[str, Weights]]  # each layer's group, and its weights by the name they have below it
+Groups = list[
+    tuple[str, Weights]
+]  # each layer's group, and its weights by the name they have below it
 
 
-def _pair(kernel: str, bias: str, network: Network, name: str, convolution: bool = False) -> Weights:
+def _pair(
+    kernel: str, bias: str, network: Network, name: str, convolution: bool = False
+) -> Weights:
     """A layer's two weights under the given names."""
-    return {kernel: as_convolution(network, name) if convolution else network[f"{name}/kernel"], bias: network[f"{name}/bias"]}
+    return {
+        kernel: as_convolution(network, name) if convolution else network[f"{name}/kernel"],
+        bias: network[f"{name}/bias"],
+    }
 
 
 def _named_groups(network: Network, dense: bool) -> Groups:
@@ -58,7 +74,14 @@ def _numbered_groups(network: Network, start: int, activation: bool = True) -> G
         number = start + count[kind]
         count[kind] += 1
         group = f"{kind}_{number}" if number else kind
-        groups.append((group, _pair(f"{group}/kernel:0", f"{group}/bias:0", network, name, convolution=True) if name else {}))
+        groups.append(
+            (
+                group,
+                _pair(f"{group}/kernel:0", f"{group}/bias:0", network, name, convolution=True)
+                if name
+                else {},
+            )
+        )
     return groups
 
 
@@ -75,7 +98,11 @@ def _write(
     import h5py
 
     def names(items: Sequence[str]) -> np.ndarray:
-        return np.array(items, h5py.string_dtype()) if variable else np.array([item.encode() for item in items])  # no names: floats, as Keras 2
+        return (
+            np.array(items, h5py.string_dtype())
+            if variable
+            else np.array([item.encode() for item in items])
+        )  # no names: floats, as Keras 2
 
     tracked = (file_options or {}).get("track_order")
     with h5py.File(path, "w", **(file_options or {})) as file:
@@ -97,7 +124,11 @@ def write_keras3(path: Path, network: Network, colour: str, dense: bool) -> None
     network = in_colour(network, colour)
     model = [("input_layer", None), *_model()]
     if dense:
-        model = [("dense" if name in DENSE else kind, name) for kind, name in model if kind != "zero_padding2d"]
+        model = [
+            ("dense" if name in DENSE else kind, name)
+            for kind, name in model
+            if kind != "zero_padding2d"
+        ]
     count: Counter[str] = Counter()
     with h5py.File(path, "w") as file:
         file.create_group("vars")
@@ -122,7 +153,9 @@ def write_nested(path: Path, network: Network) -> None:
         file.attrs["layer_names"] = np.array([b"input_1", b"vggface_vgg16"])
         file.create_group("input_1")
         for name in WEIGHTED:
-            for key, value in _pair(f"{name}/kernel", f"{name}/bias", network, name, convolution=False).items():
+            for key, value in _pair(
+                f"{name}/kernel", f"{name}/bias", network, name, convolution=False
+            ).items():
                 file[f"vggface_vgg16/{key}"] = value
 
 
@@ -133,8 +166,13 @@ def write_flat(path: Path, network: Network, blobs: bool = False) -> None:
     network = in_colour(network, "BGR")
     with h5py.File(path, "w") as file:
         for name in WEIGHTED:
-            for key, value in (("weight", channels_first(network, name)), ("bias", network[f"{name}/bias"])):
-                file[f"{name}.{key}"] = value.reshape((1,) * (4 - value.ndim) + value.shape) if blobs else value
+            for key, value in (
+                ("weight", channels_first(network, name)),
+                ("bias", network[f"{name}/bias"]),
+            ):
+                file[f"{name}.{key}"] = (
+                    value.reshape((1,) * (4 - value.ndim) + value.shape) if blobs else value
+                )
 
 
 FULL, TOPLESS = "rcmalli_vggface_tf_vgg16.h5", "rcmalli_vggface_tf_notop_vgg16.h5"
@@ -143,22 +181,75 @@ LATEST = {"libver": "latest", "track_order": True}
 COMPRESSED = {"chunks": True, "compression": "gzip", "shuffle": True}
 
 
-def _row(name: str, filename: str, colour: str, groups: Callable[[Network], Groups], dense: bool = True, **options: Any) -> Layout:
-    return Layout(f"keras-{name}", filename, colour, dense, partial(_write, colour=colour, groups=groups, **options), needs=("h5py",))
+def _row(
+    name: str,
+    filename: str,
+    colour: str,
+    groups: Callable[[Network], Groups],
+    dense: bool = True,
+    **options: Any,
+) -> Layout:
+    return Layout(
+        f"keras-{name}",
+        filename,
+        colour,
+        dense,
+        partial(_write, colour=colour, groups=groups, **options),
+        needs=("h5py",),
+    )
 
 
 LAYOUTS = (
     _row("rcmalli", FULL, "BGR", partial(_named_groups, dense=True)),
     _row("rcmalli-latest", FULL, "BGR", partial(_named_groups, dense=True), file_options=LATEST),
     _row("rcmalli-notop", TOPLESS, "BGR", partial(_named_groups, dense=False), dense=False),
-    _row("rcmalli-notop-gzip", TOPLESS, "BGR", partial(_named_groups, dense=False), dense=False, data_options=COMPRESSED),
+    _row(
+        "rcmalli-notop-gzip",
+        TOPLESS,
+        "BGR",
+        partial(_named_groups, dense=False),
+        dense=False,
+        data_options=COMPRESSED,
+    ),
     # From 94 on and from 1 on, the order of the alphabet is not the order of the layers.
     _row("deepface", DEEPFACE, "RGB", partial(_numbered_groups, start=94)),
-    _row("deepface-no-activation", DEEPFACE, "RGB", partial(_numbered_groups, start=1, activation=False)),
-    _row("deepface-variable-names", DEEPFACE, "RGB", partial(_numbered_groups, start=0), variable=True),
-    Layout("keras3-conv", "model.weights.h5", "RGB", True, partial(write_keras3, colour="RGB", dense=False), needs=("h5py",)),
-    Layout("keras3-dense", "model.weights.h5", "BGR", True, partial(write_keras3, colour="BGR", dense=True), needs=("h5py",)),
+    _row(
+        "deepface-no-activation",
+        DEEPFACE,
+        "RGB",
+        partial(_numbered_groups, start=1, activation=False),
+    ),
+    _row(
+        "deepface-variable-names",
+        DEEPFACE,
+        "RGB",
+        partial(_numbered_groups, start=0),
+        variable=True,
+    ),
+    Layout(
+        "keras3-conv",
+        "model.weights.h5",
+        "RGB",
+        True,
+        partial(write_keras3, colour="RGB", dense=False),
+        needs=("h5py",),
+    ),
+    Layout(
+        "keras3-dense",
+        "model.weights.h5",
+        "BGR",
+        True,
+        partial(write_keras3, colour="BGR", dense=True),
+        needs=("h5py",),
+    ),
     Layout("keras-nested", "model.h5", "BGR", True, write_nested, needs=("h5py",)),
     Layout("hdf5-flat", "vggface.h5", "BGR", True, write_flat, needs=("h5py",)),
-    Layout("hdf5-flat-blobs", "vggface.h5", "BGR", True, partial(write_flat, blobs=True), needs=("h5py",)),
+    Layout(
+        "hdf5-flat-blobs",
+        "vggface.h5",
+        "BGR",
+        True,
+        partial(write_flat, blobs=True),
+        needs=("h5py",),
+    ),
 )

@@ -9,7 +9,14 @@ import numpy as np
 
 from .network import MEAN_RGB, SEQUENCE, WEIGHTED, Layout, Network, as_convolution, class_names
 
-BLOCK_TYPES = {"conv": "Conv", "dense": "Conv", "relu": "ReLU", "pool": "Pooling", "dropout": "DropOut", "softmax": "SoftMax"}
+BLOCK_TYPES = {
+    "conv": "Conv",
+    "dense": "Conv",
+    "relu": "ReLU",
+    "pool": "Pooling",
+    "dropout": "DropOut",
+    "softmax": "SoftMax",
+}
 
 
 class Style(NamedTuple):
@@ -46,14 +53,20 @@ def _empty() -> np.ndarray:
 def _parameters(network: Network, name: str, style: Style) -> list[np.ndarray]:
     """The HWIO kernel and the bias of one layer."""
     bias = network[f"{name}/bias"]
-    return [as_convolution(network, name).astype(style.kernels, copy=False), bias.reshape((-1, 1) if style.column else (1, -1))]
+    return [
+        as_convolution(network, name).astype(style.kernels, copy=False),
+        bias.reshape((-1, 1) if style.column else (1, -1)),
+    ]
 
 
 def _settings(kind: str, name: str) -> dict[str, Any]:
     """The numbers of one layer, named alike in both forms of network."""
     match kind:
         case "conv" | "dense":
-            return {"pad": np.full((1, 4), float(name.startswith("conv"))), "stride": np.ones((1, 2))}
+            return {
+                "pad": np.full((1, 4), float(name.startswith("conv"))),
+                "stride": np.ones((1, 2)),
+            }
         case "pool":
             return {"method": "max", "pad": np.zeros((1, 4)), "stride": np.full((1, 2), 2.0)}
         case "dropout":
@@ -67,7 +80,11 @@ def _layer(network: Network, style: Style, kind: str, name: str) -> dict[str, An
     layer: dict[str, Any] = {"name": name, "type": kind}
     if kind == "conv":
         parameters = _parameters(network, name, style)
-        layer |= dict(zip(("filters", "biases"), parameters, strict=True)) if style.filters else {"weights": _cell(parameters)}
+        layer |= (
+            dict(zip(("filters", "biases"), parameters, strict=True))
+            if style.filters
+            else {"weights": _cell(parameters)}
+        )
     elif style.tidy:
         layer["weights"] = _empty()
     layer |= _settings(kind, name)
@@ -83,9 +100,18 @@ def _facts(network: Network, style: Style, column: bool = False) -> dict[str, An
     """How to prepare a picture, and who the classes are."""
     side = 32.0 * len(as_convolution(network, "fc6"))
     mean = MEAN_RGB.astype(style.mean).reshape(1, 1, 3)
-    normalization = {"imageSize": [side, side, 3.0], "keepAspect": 1.0, "border": [0.0, 0.0], "averageImage": mean, "interpolation": "bilinear"}
+    normalization = {
+        "imageSize": [side, side, 3.0],
+        "keepAspect": 1.0,
+        "border": [0.0, 0.0],
+        "averageImage": mean,
+        "interpolation": "bilinear",
+    }
     names = class_names(network)
-    return {"normalization": normalization, "classes": {"name": _cell(names), "description": _cell(names, column)}}
+    return {
+        "normalization": normalization,
+        "classes": {"name": _cell(names), "description": _cell(names, column)},
+    }
 
 
 def _save(path: Path, content: dict[str, Any], compress: bool) -> None:
@@ -94,11 +120,17 @@ def _save(path: Path, content: dict[str, Any], compress: bool) -> None:
     savemat(path, content, do_compression=compress)
 
 
-def write_chain(path: Path, network: Network, form: str, style: Style, compress: bool = False) -> None:
+def write_chain(
+    path: Path, network: Network, form: str, style: Style, compress: bool = False
+) -> None:
     """A SimpleNN chain with its facts in `meta`, at the `top`, or all of it in one struct `net`."""
     chain = {"layers": _cell([_layer(network, style, kind, name) for kind, name in SEQUENCE])}
     facts = _facts(network, style, column=form == "net")
-    content = {"meta": {**chain, "meta": facts}, "top": {**chain, **facts}, "net": {"net": {**chain, **facts}}}
+    content = {
+        "meta": {**chain, "meta": facts},
+        "top": {**chain, **facts},
+        "net": {"net": {**chain, **facts}},
+    }
     _save(path, content[form], compress)
 
 
@@ -106,7 +138,11 @@ def _block(network: Network, kind: str, name: str) -> dict[str, Any]:
     """A DagNN block as `saveobj` leaves it."""
     block = _settings(kind, name)
     if kind in ("conv", "dense"):
-        block |= {"size": np.array([as_convolution(network, name).shape], float), "hasBias": True, "opts": _cell(["cuDNN"])}
+        block |= {
+            "size": np.array([as_convolution(network, name).shape], float),
+            "hasBias": True,
+            "opts": _cell(["cuDNN"]),
+        }
     elif kind == "pool":
         block |= {"poolSize": np.full((1, 2), 2.0), "opts": _cell(["cuDNN"])}
     elif kind == "relu":
@@ -118,7 +154,11 @@ def write_dag(path: Path, network: Network, compress: bool = True) -> None:
     """The graph that MatConvNet's `DagNN.fromSimpleNN` makes of the chain, saved as plain structs."""
     style = Style(column=True)
     rates = {"learningRate": 1.0, "weightDecay": 1.0}
-    named = [(name + part, value) for name in WEIGHTED for part, value in zip("fb", _parameters(network, name, style), strict=True)]
+    named = [
+        (name + part, value)
+        for name in WEIGHTED
+        for part, value in zip("fb", _parameters(network, name, style), strict=True)
+    ]
     values = ["input", *(f"x{number}" for number in range(1, len(SEQUENCE))), "prediction"]
     layers = [
         {
@@ -142,13 +182,29 @@ def write_dag(path: Path, network: Network, compress: bool = True) -> None:
 
 
 def _row(name: str, filename: str, write: Any, **options: Any) -> Layout:
-    return Layout(f"matconvnet-{name}", filename, "RGB", True, partial(write, **options), needs=("scipy",))
+    return Layout(
+        f"matconvnet-{name}", filename, "RGB", True, partial(write, **options), needs=("scipy",)
+    )
 
 
 LAYOUTS = (
     _row("vlfeat", "vgg-face.mat", write_chain, form="meta", style=Style(tidy=True)),
-    _row("vlfeat-compressed", "vgg-face.mat", write_chain, form="meta", style=Style(tidy=True, column=True), compress=True),
-    _row("vlfeat-double", "vgg-face.mat", write_chain, form="meta", style=Style(tidy=True, kernels=np.float64, mean=np.float64), compress=True),
+    _row(
+        "vlfeat-compressed",
+        "vgg-face.mat",
+        write_chain,
+        form="meta",
+        style=Style(tidy=True, column=True),
+        compress=True,
+    ),
+    _row(
+        "vlfeat-double",
+        "vgg-face.mat",
+        write_chain,
+        form="meta",
+        style=Style(tidy=True, kernels=np.float64, mean=np.float64),
+        compress=True,
+    ),
     _row("beta16", "vgg-face.mat", write_chain, form="top", style=Style(), compress=True),
     _row("filters", "vgg-face.mat", write_chain, form="top", style=Style(filters=True)),
     _row("oxford", "vgg_face.mat", write_chain, form="net", style=Style(column=True)),

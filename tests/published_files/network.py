@@ -9,7 +9,11 @@ import numpy as np
 Network = Mapping[str, np.ndarray]
 
 BLOCKS = (2, 2, 3, 3, 3)
-CONVOLUTIONS = tuple(f"conv{block}_{number}" for block, count in enumerate(BLOCKS, 1) for number in range(1, count + 1))
+CONVOLUTIONS = tuple(
+    f"conv{block}_{number}"
+    for block, count in enumerate(BLOCKS, 1)
+    for number in range(1, count + 1)
+)
 DENSE = ("fc6", "fc7", "fc8")
 WEIGHTED = CONVOLUTIONS + DENSE
 MEAN_RGB = np.array([129.186279296875, 104.76238250732422, 93.59396362304688], np.float32)
@@ -35,7 +39,11 @@ def _sequence() -> tuple[tuple[str, str], ...]:
             layers += [("conv", f"conv{block}_{number}"), ("relu", f"relu{block}_{number}")]
         layers.append(("pool", f"pool{block}"))
     for number in (6, 7):
-        layers += [("dense", f"fc{number}"), ("relu", f"relu{number}"), ("dropout", f"drop{number}")]
+        layers += [
+            ("dense", f"fc{number}"),
+            ("relu", f"relu{number}"),
+            ("dropout", f"drop{number}"),
+        ]
     return (*layers, ("dense", "fc8"), ("softmax", "prob"))
 
 
@@ -51,7 +59,9 @@ def random_network(
     """A network of He-scaled normal kernels and random biases, none of them zero in practice."""
     network = {}
     outputs = [width for width, count in zip(widths, BLOCKS, strict=True) for _ in range(count)]
-    shapes: list[tuple[int, ...]] = [(3, 3, i, o) for i, o in zip((3, *outputs), outputs, strict=False)]
+    shapes: list[tuple[int, ...]] = [
+        (3, 3, i, o) for i, o in zip((3, *outputs), outputs, strict=False)
+    ]
     shapes += zip((grid * grid * outputs[-1], *dense), dense, strict=False)
     for name, shape in zip(WEIGHTED, shapes, strict=True):
         kernel = rng.standard_normal(shape, np.float32)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .network import CONVOLUTIONS, DENSE, WEIGHTED, Layout, Network, as_convolution, channels_first, in_colour
+from .network import (
+    CONVOLUTIONS,
+    DENSE,
+    WEIGHTED,
+    Layout,
+    Network,
+    as_convolution,
+    channels_first,
+    in_colour,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +46,9 @@ def _torchvision(name: str) -> str:
     return f"classifier.{CLASSIFIER[name]}" if name in DENSE else f"features.{FEATURES[name]}"
 
 
-def _state(network: Network, rename: Callable[[str], str] = _plain, layers: tuple[str, ...] = WEIGHTED) -> State:
+def _state(
+    network: Network, rename: Callable[[str], str] = _plain, layers: tuple[str, ...] = WEIGHTED
+) -> State:
     """A state dictionary such as `Module.state_dict` returns, with the version of each module in an attribute."""
     import torch
 
@@ -45,7 +56,9 @@ def _state(network: Network, rename: Callable[[str], str] = _plain, layers: tupl
     for name in layers:
         state[f"{rename(name)}.weight"] = torch.from_numpy(channels_first(network, name))
         state[f"{rename(name)}.bias"] = torch.from_numpy(network[f"{name}/bias"].copy())
-    state.__dict__["_metadata"] = OrderedDict((module, {"version": 1}) for module in ("", *map(rename, layers)))
+    state.__dict__["_metadata"] = OrderedDict(
+        (module, {"version": 1}) for module in ("", *map(rename, layers))
+    )
     return state
 
 
@@ -53,7 +66,9 @@ def _cast(network: Network, dtype: str) -> State:
     """A state dictionary of other numbers."""
     import torch
 
-    return OrderedDict((key, tensor.to(getattr(torch, dtype))) for key, tensor in _state(network).items())
+    return OrderedDict(
+        (key, tensor.to(getattr(torch, dtype))) for key, tensor in _state(network).items()
+    )
 
 
 def _parameters(network: Network) -> State:
@@ -67,12 +82,22 @@ def _views(network: Network) -> State:
     """A state dictionary of transposed views into one flat tensor."""
     import torch
 
-    arrays = {f"{name}.{part}": network[f"{name}/{part}"] for name in WEIGHTED for part in ("kernel", "bias")}
-    arrays["fc6.kernel"] = as_convolution(network, "fc6").transpose(2, 0, 1, 3).reshape(network["fc6/kernel"].shape)  # rows in CHW order
+    arrays = {
+        f"{name}.{part}": network[f"{name}/{part}"]
+        for name in WEIGHTED
+        for part in ("kernel", "bias")
+    }
+    arrays["fc6.kernel"] = (
+        as_convolution(network, "fc6").transpose(2, 0, 1, 3).reshape(network["fc6/kernel"].shape)
+    )  # rows in CHW order
     flat = torch.from_numpy(np.concatenate([array.ravel() for array in arrays.values()]))
     state: State = OrderedDict()
-    for (key, array), piece in zip(arrays.items(), flat.split([array.size for array in arrays.values()]), strict=True):
-        state[key.replace("kernel", "weight")] = piece.view(array.shape).permute((3, 2, 0, 1) if array.ndim == 4 else (1, 0)[-array.ndim :])
+    for (key, array), piece in zip(
+        arrays.items(), flat.split([array.size for array in arrays.values()]), strict=True
+    ):
+        state[key.replace("kernel", "weight")] = piece.view(array.shape).permute(
+            (3, 2, 0, 1) if array.ndim == 4 else (1, 0)[-array.ndim :]
+        )
     return state
 
 
@@ -96,7 +121,11 @@ def write_old(path: Path, network: Network) -> None:
     """As PyTorch 0.3 on Python 2 saved: pairs, and tensors rebuilt by the function of that time."""
     import torch
 
-    torch.save(_Python2(_state(in_colour(network, "BGR"), _torchvision)), path, _use_new_zipfile_serialization=False)
+    torch.save(
+        _Python2(_state(in_colour(network, "BGR"), _torchvision)),
+        path,
+        _use_new_zipfile_serialization=False,
+    )
     path.write_bytes(path.read_bytes().replace(b"_rebuild_tensor_v2", b"_rebuild_tensor", 1))
 
 
@@ -105,7 +134,10 @@ def _training(network: Network) -> dict[str, Any]:
     import torch
 
     state = _state(network)
-    moments = {number: {"momentum_buffer": tensor + 1, "step": torch.tensor(7.0)} for number, tensor in enumerate(state.values())}
+    moments = {
+        number: {"momentum_buffer": tensor + 1, "step": torch.tensor(7.0)}
+        for number, tensor in enumerate(state.values())
+    }
     return {"model": state, "optimizer": {"state": moments, "param_groups": [{"lr": 0.1}]}}
 
 
@@ -114,25 +146,54 @@ def _wrapped(network: Network) -> dict[str, Any]:
     return {"state_dict": _state(network, "module.{}".format), "epoch": 3, "best": 0.5}
 
 
-def _write(path: Path, network: Network, make: Callable[[Network], Any], colour: str, legacy: bool) -> None:
+def _write(
+    path: Path, network: Network, make: Callable[[Network], Any], colour: str, legacy: bool
+) -> None:
     import torch
 
     torch.save(make(in_colour(network, colour)), path, _use_new_zipfile_serialization=not legacy)
 
 
 def _row(
-    name: str, filename: str, colour: str, make: Callable[[Network], Any], *, legacy: bool = False, dense: bool = True, exact: bool = True
+    name: str,
+    filename: str,
+    colour: str,
+    make: Callable[[Network], Any],
+    *,
+    legacy: bool = False,
+    dense: bool = True,
+    exact: bool = True,
 ) -> Layout:
-    return Layout(f"pytorch-{name}", filename, colour, dense, partial(_write, make=make, colour=colour, legacy=legacy), exact, ("torch",))
+    return Layout(
+        f"pytorch-{name}",
+        filename,
+        colour,
+        dense,
+        partial(_write, make=make, colour=colour, legacy=legacy),
+        exact,
+        ("torch",),
+    )
 
 
 LAYOUTS = (
     _row("dag", "vgg_face_dag.pth", "RGB", _state),
     _row("dag-legacy", "vgg_face_dag.pth", "RGB", _state, legacy=True),
     _row("pyvggface", "vggface.pth", "BGR", partial(_state, rename=_pyvggface)),
-    _row("pyvggface-stripped", "vggface_conv.pth", "BGR", partial(_state, rename=_underscored, layers=CONVOLUTIONS), dense=False),
+    _row(
+        "pyvggface-stripped",
+        "vggface_conv.pth",
+        "BGR",
+        partial(_state, rename=_underscored, layers=CONVOLUTIONS),
+        dense=False,
+    ),
     _row("torchvision", "vgg_face.ptorch", "BGR", partial(_state, rename=_torchvision)),
-    _row("torchvision-legacy", "vgg_face.ptorch", "BGR", partial(_state, rename=_torchvision), legacy=True),
+    _row(
+        "torchvision-legacy",
+        "vgg_face.ptorch",
+        "BGR",
+        partial(_state, rename=_torchvision),
+        legacy=True,
+    ),
     _row("flat-bgr", "VGG_FACE.caffemodel.pth", "BGR", _state),
     _row("flat-bgr-blobs", "VGG_FACE.caffemodel.pth", "BGR", _blobs),
     _row("wrapped", "checkpoint.pth", "RGB", _wrapped),

@@ -14,7 +14,14 @@ PICTURE = b"\x89PNG\r\n\x1a\n not a picture"
 PROTOTXT = b'name: "VGG_FACE_16_layers"\ninput: "data"\n'
 
 
-def _write(path: Path, network: Network, folder: str, member: str, write: Callable[[Path, Network], None], others: Mapping[str, bytes]) -> None:
+def _write(
+    path: Path,
+    network: Network,
+    folder: str,
+    member: str,
+    write: Callable[[Path, Network], None],
+    others: Mapping[str, bytes],
+) -> None:
     """Pack one folder; the quickest compression, for weights hardly shrink."""
     with TemporaryDirectory(dir=path.parent) as scratch:
         names = "".join(f"{name}\n" for name in class_names(network)).encode()
@@ -29,7 +36,12 @@ def _write(path: Path, network: Network, folder: str, member: str, write: Callab
 
 
 def _row(
-    name: str, colour: str, member: str, write: Callable[[Path, Network], None], others: Mapping[str, bytes], needs: tuple[str, ...] = ()
+    name: str,
+    colour: str,
+    member: str,
+    write: Callable[[Path, Network], None],
+    others: Mapping[str, bytes],
+    needs: tuple[str, ...] = (),
 ) -> Layout:
     folder = f"vgg_face_{name}"
     pack = partial(_write, folder=folder, member=member, write=write, others=others)
@@ -39,7 +51,20 @@ def _row(
 OXFORD = partial(matconvnet.write_chain, form="net", style=matconvnet.Style(column=True))
 
 LAYOUTS = (
-    _row("matconvnet", "RGB", "data/vgg_face.mat", OXFORD, {"README": README, "data/ak.png": PICTURE, "demo.m": b"% a demo\n"}, ("scipy",)),
+    _row(
+        "matconvnet",
+        "RGB",
+        "data/vgg_face.mat",
+        OXFORD,
+        {"README": README, "data/ak.png": PICTURE, "demo.m": b"% a demo\n"},
+        ("scipy",),
+    ),
     _row("torch", "BGR", "VGG_FACE.t7", torch7.write, {"README": README, "ak.png": PICTURE}),
-    _row("caffe", "BGR", "VGG_FACE.caffemodel", caffe.write, {"README": README, "ak.png": PICTURE, "VGG_FACE_deploy.prototxt": PROTOTXT}),
+    _row(
+        "caffe",
+        "BGR",
+        "VGG_FACE.caffemodel",
+        caffe.write,
+        {"README": README, "ak.png": PICTURE, "VGG_FACE_deploy.prototxt": PROTOTXT},
+    ),
 )

@@ -10,7 +10,16 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from .network import DENSE, SEQUENCE, WEIGHTED, Layout, Network, as_convolution, channels_first, in_colour
+from .network import (
+    DENSE,
+    SEQUENCE,
+    WEIGHTED,
+    Layout,
+    Network,
+    as_convolution,
+    channels_first,
+    in_colour,
+)
 
 DTYPES = {"Float": "<f4", "Cuda": "<f4", "Double": "<f8", "Long": "<i8"}
 
@@ -19,7 +28,9 @@ class Dialect(NamedTuple):
     """What varies between files."""
 
     element: str = "Float"  # of torch.FloatTensor and torch.FloatStorage
-    unfolded: bool = True  # nn.SpatialConvolutionMM, whose kernels are (O, I*H*W), not nn.SpatialConvolution
+    unfolded: bool = (
+        True  # nn.SpatialConvolutionMM, whose kernels are (O, I*H*W), not nn.SpatialConvolution
+    )
     shared: bool = False  # all parameters in one storage, as getParameters() leaves them
     versioned: bool = True  # a "V 1" before each class name
 
@@ -57,7 +68,9 @@ class Writer:
     def __init__(self, file: BinaryIO, versioned: bool) -> None:
         self.file = file
         self.versioned = versioned
-        self.seen: dict[int, tuple[int, Any]] = {}  # holds the object too, lest its id be given to another
+        self.seen: dict[
+            int, tuple[int, Any]
+        ] = {}  # holds the object too, lest its id be given to another
 
     def _pack(self, form: str, *values: float) -> None:
         self.file.write(struct.pack(f"<{form}", *values))
@@ -111,8 +124,14 @@ class Writer:
                     self.file.write(np.ascontiguousarray(array, DTYPES[value.element]).data)
             case Tensor():
                 self._string(f"torch.{value.element}Tensor")
-                strides = list(accumulate(value.size[:0:-1], int.__mul__, initial=1))[::-1] if value.size else []
-                self._pack(f"i{2 * len(strides)}qq", len(strides), *value.size, *strides, value.offset)
+                strides = (
+                    list(accumulate(value.size[:0:-1], int.__mul__, initial=1))[::-1]
+                    if value.size
+                    else []
+                )
+                self._pack(
+                    f"i{2 * len(strides)}qq", len(strides), *value.size, *strides, value.offset
+                )
                 self.write(value.storage)
             case Module():
                 self._string(value.name)
@@ -131,7 +150,9 @@ def _parameters(network: Network, dialect: Dialect) -> dict[str, Tensor]:
     for name in WEIGHTED:
         height, width, inputs, outputs = as_convolution(network, name).shape
         flat = dialect.unfolded or name in DENSE
-        sizes[f"{name}/kernel"] = (outputs, inputs * height * width) if flat else (outputs, inputs, height, width)
+        sizes[f"{name}/kernel"] = (
+            (outputs, inputs * height * width) if flat else (outputs, inputs, height, width)
+        )
         sizes[f"{name}/bias"] = (outputs,)
     counts = [network[key].size for key in sizes]
     arrays = partial(map, partial(_array, network))  # lazy: one transposed copy at a time
@@ -139,19 +160,40 @@ def _parameters(network: Network, dialect: Dialect) -> dict[str, Tensor]:
         storages = [Storage(dialect.element, sum(counts), arrays(sizes))] * len(sizes)
         offsets = accumulate(counts[:-1], initial=1)
     else:
-        storages = [Storage(dialect.element, count, arrays([key])) for key, count in zip(sizes, counts, strict=True)]
+        storages = [
+            Storage(dialect.element, count, arrays([key]))
+            for key, count in zip(sizes, counts, strict=True)
+        ]
         offsets = [1] * len(sizes)
     rows = zip(sizes.items(), storages, offsets, strict=True)
-    return {key: Tensor(dialect.element, size, storage, offset) for (key, size), storage, offset in rows}
+    return {
+        key: Tensor(dialect.element, size, storage, offset) for (key, size), storage, offset in rows
+    }
 
 
-def _learned(network: Network, name: str, parameters: dict[str, Tensor], scratch: Tensor) -> dict[str, Any]:
+def _learned(
+    network: Network, name: str, parameters: dict[str, Tensor], scratch: Tensor
+) -> dict[str, Any]:
     """The attributes of a module with weights, its gradients cleared; all convolutions have one scratch tensor."""
-    table = {"weight": parameters[f"{name}/kernel"], "bias": parameters[f"{name}/bias"], "gradWeight": None, "gradBias": None}
+    table = {
+        "weight": parameters[f"{name}/kernel"],
+        "bias": parameters[f"{name}/bias"],
+        "gradWeight": None,
+        "gradBias": None,
+    }
     if name in DENSE:
         return table
     inputs, outputs = network[f"{name}/kernel"].shape[2:]
-    sizes = {"nInputPlane": inputs, "nOutputPlane": outputs, "kW": 3, "kH": 3, "dW": 1, "dH": 1, "padW": 1, "padH": 1}
+    sizes = {
+        "nInputPlane": inputs,
+        "nOutputPlane": outputs,
+        "kW": 3,
+        "kH": 3,
+        "dW": 1,
+        "dH": 1,
+        "padW": 1,
+        "padH": 1,
+    }
     return sizes | table | {"finput": scratch, "fgradInput": scratch}
 
 
@@ -164,9 +206,19 @@ def _attributes(kind: str, element: str) -> tuple[str, dict[str, Any]]:
             sizes = {"kW": 2, "kH": 2, "dW": 2, "dH": 2, "padW": 0, "padH": 0}
             return "nn.SpatialMaxPooling", {**sizes, "ceil_mode": True, "indices": Tensor(element)}
         case "dropout":
-            return "nn.Dropout", {"p": 0.5, "v2": True, "inplace": True, "stochasticInference": False, "noise": Tensor(element)}
+            return "nn.Dropout", {
+                "p": 0.5,
+                "v2": True,
+                "inplace": True,
+                "stochasticInference": False,
+                "noise": Tensor(element),
+            }
         case "view":
-            return "nn.View", {"size": Storage("Long", 1, [np.array([-1])]), "numElements": 1, "numInputDims": 3}
+            return "nn.View", {
+                "size": Storage("Long", 1, [np.array([-1])]),
+                "numElements": 1,
+                "numInputDims": 3,
+            }
     return "nn.SoftMax", {}
 
 
@@ -174,7 +226,10 @@ def _network_module(network: Network, dialect: Dialect) -> Module:
     """The nn.Sequential of 40 modules."""
     parameters = _parameters(network, dialect)
     scratch = Tensor(dialect.element)
-    classes = {"conv": "nn.SpatialConvolutionMM" if dialect.unfolded else "nn.SpatialConvolution", "dense": "nn.Linear"}
+    classes = {
+        "conv": "nn.SpatialConvolutionMM" if dialect.unfolded else "nn.SpatialConvolution",
+        "dense": "nn.Linear",
+    }
     sequence = list(SEQUENCE)
     sequence.insert(sequence.index(("dense", "fc6")), ("view", "flatten"))
     modules = []
@@ -183,10 +238,20 @@ def _network_module(network: Network, dialect: Dialect) -> Module:
             title, own = classes[kind], _learned(network, name, parameters, scratch)
         else:
             title, own = _attributes(kind, dialect.element)
-        common = {"_type": f"torch.{dialect.element}Tensor", "train": False, "output": Tensor(dialect.element), "gradInput": Tensor(dialect.element)}
+        common = {
+            "_type": f"torch.{dialect.element}Tensor",
+            "train": False,
+            "output": Tensor(dialect.element),
+            "gradInput": Tensor(dialect.element),
+        }
         modules.append(Module(title, common | own))
     # A chain's output is its last module's output, so that this tensor comes twice.
-    chain = {"_type": f"torch.{dialect.element}Tensor", "train": False, "output": modules[-1].table["output"], "gradInput": Tensor(dialect.element)}
+    chain = {
+        "_type": f"torch.{dialect.element}Tensor",
+        "train": False,
+        "output": modules[-1].table["output"],
+        "gradInput": Tensor(dialect.element),
+    }
     return Module("nn.Sequential", {**chain, "modules": dict(enumerate(modules, 1))})
 
 

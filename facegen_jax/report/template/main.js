@@ -29,7 +29,7 @@ byId("scatter-x").append(...metrics.map((each) => option(each, label(each))));
 byId("scatter-y").append(...metrics.map((each) => option(each, label(each))));
 byId("scatter-colour").append(option("", "by what is compared"), ...data.axes.map((each) => option(each, label(each))), option("-", "all alike"));
 if (metrics.length) [byId("scatter-x").value, byId("scatter-y").value] = [KEEPS, SHOWS];
-for (const id of ["scatter-x", "scatter-y", "scatter-colour", "scatter-anchors"]) byId(id)?.addEventListener("change", () => showScatter());
+for (const id of ["scatter-x", "scatter-y", "scatter-colour", "scatter-baselines"]) byId(id)?.addEventListener("change", () => showScatter());
 
 buildFilters(update);
 byId("controls").addEventListener("submit", (event) => event.preventDefault());

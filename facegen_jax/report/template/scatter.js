@@ -19,20 +19,20 @@ function showScatter(list = plotted.list, names = plotted.names) {
     byId("scatter").append(make("p", {}, "No run has both numbers."));
     return;
   }
-  const anchors = x === "identity_similarity" && data.anchors ? [["one person", data.anchors.genuine], ["two people", data.anchors.impostor]] : [];
-  const all = shown.map((run) => value(x, run)), seen = byId("scatter-anchors")?.checked ? anchors.map(([, at]) => at) : [];
+  const baselines = x === "identity_similarity" && data.baselines ? [["one person", data.baselines.genuine], ["two people", data.baselines.impostor]] : [];
+  const all = shown.map((run) => value(x, run)), seen = byId("scatter-baselines")?.checked ? baselines.map(([, at]) => at) : [];
   const [width, height] = [Math.max(280, byId("scatter").clientWidth), 380];
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "group", "aria-label": `${shown.length} runs, ${label(x)} across, ${label(y)} up; arrow keys go from point to point` });
   const plot = frame(svg, { width, height, x: range([...all, ...seen]), y: range(shown.map((run) => value(y, run))), names: [label(x), label(y)] });
-  showAnchors(svg, plot, anchors);
+  showBaselines(svg, plot, baselines);
   showPoints(svg, plot, shown, x, y, names);
   byId("scatter").append(svg);
 }
 
 // Lines where they are in view, words at the edge where they are beyond it.
-function showAnchors(svg, { across, left, right, top, bottom }, anchors) {
+function showBaselines(svg, { across, left, right, top, bottom }, baselines) {
   let beyond = 0;
-  for (const [name, at] of anchors) {
+  for (const [name, at] of baselines) {
     const where = across(at), text = `${name} ${at}`;
     if (where >= left && where <= right) {
       svg.append(draw("line", { class: "anchor", x1: where, x2: where, y1: top, y2: bottom }));

@@ -1,0 +1,1 @@
+"""The optimisation: losses, objectives, problems, the solver."""

@@ -1,0 +1,80 @@
+"""How pictures are parameterised while they are optimised: linear, invertible maps from parameters to pictures.
+
+Both canvases work in decorrelated colour: luma and two colour differences. `chroma` scales the colour differences, so that an
+optimiser whose steps have one size in every coordinate (Adam) changes colour that much more slowly than brightness. The source of
+both ideas is Olah, Mordvintsev & Schubert, Feature Visualization, 2017.
+"""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from ..faces.colour import LUMA_CHROMA
+from ..types import AnyArray, Image
+
+
+def _colours(chroma: float) -> Float[np.ndarray, "3 3"]:
+    """The matrix whose rows bring luma and the two scaled colour differences to RGB."""
+    return np.linalg.inv(np.array(LUMA_CHROMA)).T * np.array([[1.0], [chroma], [chroma]])
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """One parameter for each pixel and colour; `chroma` 1 leaves colour and brightness alike."""
+
+    chroma: float = 0.3
+
+    def parameters(self, image: Image) -> Float[Array, "height width 3"]:
+        """The parameters whose picture is `image`."""
+        return jnp.asarray(image, jnp.float32) @ jnp.asarray(
+            np.linalg.inv(_colours(self.chroma)), jnp.float32
+        )
+
+    def image(self, parameters: Float[AnyArray, "height width 3"]) -> Image:
+        """The picture of `parameters`, not clipped."""
+        return jnp.asarray(parameters) @ jnp.asarray(_colours(self.chroma), jnp.float32)
+
+
+@dataclass(frozen=True)
+class Fourier:
+    """One parameter for each real and imaginary Fourier coefficient of each colour, scaled by 1 / frequency^decay."""
+
+    decay: float = 1.0
+    chroma: float = 0.3
+
+    def _scale(self, height: int, width: int) -> Float[np.ndarray, "height half 1"]:
+        frequency = np.sqrt(
+            np.fft.fftfreq(height)[:, None] ** 2 + np.fft.rfftfreq(width)[None] ** 2
+        )
+        scale = 1 / np.maximum(frequency, 1 / max(height, width)) ** self.decay
+        return (scale / np.sqrt(np.mean(scale**2)) * np.sqrt(height * width)).astype(np.float32)[
+            ..., None
+        ]
+
+    def parameters(self, image: Image) -> Float[Array, "2 height half 3"]:
+        """The parameters whose picture is `image`; the width must be even."""
+        height, width, _ = image.shape
+        if width % 2:
+            raise ValueError(f"the Fourier canvas needs an even width, not {width}")
+        spectrum = jnp.fft.rfft2(Pixels(self.chroma).parameters(image), axes=(0, 1))
+        return jnp.stack([spectrum.real, spectrum.imag]) / self._scale(height, width)[None]
+
+    def image(self, parameters: Float[AnyArray, "2 height half 3"]) -> Image:
+        """The picture of `parameters`, not clipped."""
+        _, height, half, _ = parameters.shape
+        width = 2 * (half - 1)
+        real, imaginary = parameters * self._scale(height, width)[None]
+        return Pixels(self.chroma).image(
+            jnp.fft.irfft2(lax.complex(real, imaginary), (height, width), axes=(0, 1))
+        )
+
+
+Canvas = Pixels | Fourier
+
+
+def clip(canvas: Canvas, parameters: Array) -> Array:
+    """The nearest parameters (pixel by pixel) whose picture lies in [0, 1]."""
+    return canvas.parameters(jnp.clip(canvas.image(parameters), 0, 1))

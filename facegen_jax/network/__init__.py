@@ -1,0 +1,1 @@
+"""Networks and what belongs to them: features, checkpoints, directions, scores."""
