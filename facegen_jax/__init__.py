@@ -1,24 +1,33 @@
-"""Edit faces by gradient descent on pixels through VGG-Face features (Li, Zuo & Zhang, arXiv:1608.06434), in JAX."""
+"""Edit faces by gradient descent on pixels through VGG-Face features, in JAX.
+
+Li, Zuo & Zhang, arXiv:1608.06434.
+"""
 
 from .descent.batch import run_batch
-from .descent.objective import (
+from .descent.canvas import Fourier, Pixels
+from .descent.objective import Objective, Targets, Term
+from .descent.optimizer import Optimizer
+from .descent.problem import Problem, from_direction, from_guides, from_maps, stack
+from .descent.solver import Solution, Solver
+from .descent.terms import (
     Attribute,
     AttributePixels,
     AttributeTexture,
     Chroma,
     DescriptorIdentity,
     Identity,
-    Objective,
-    Targets,
-    Term,
+    MapDistance,
     TotalVariation,
 )
-from .descent.problem import Problem, from_direction, from_guides, from_maps, stack
-from .descent.solver import Solution, Solver
+from .descent.transforms import Noise, Scale, Shift
+from .edit.engine import edit
+from .edit.settings import Edit
 from .faces.image import load as load_image
 from .faces.image import save as save_image
+from .network.adapters import Function, Linen, from_nnx
 from .network.checkpoint import load_network, load_params
 from .network.direction import load_direction
+from .network.protocol import Backbone, Network
 from .network.vgg_face import classify, descriptor, extract
 
 __version__ = "0.1.0"
@@ -27,11 +36,23 @@ __all__ = [
     "Attribute",
     "AttributePixels",
     "AttributeTexture",
+    "Backbone",
     "Chroma",
     "DescriptorIdentity",
+    "Edit",
+    "Fourier",
+    "Function",
     "Identity",
+    "Linen",
+    "MapDistance",
+    "Network",
+    "Noise",
     "Objective",
+    "Optimizer",
+    "Pixels",
     "Problem",
+    "Scale",
+    "Shift",
     "Solution",
     "Solver",
     "Targets",
@@ -39,10 +60,12 @@ __all__ = [
     "TotalVariation",
     "classify",
     "descriptor",
+    "edit",
     "extract",
     "from_direction",
     "from_guides",
     "from_maps",
+    "from_nnx",
     "load_direction",
     "load_image",
     "load_network",

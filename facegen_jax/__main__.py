@@ -2,7 +2,7 @@
 
 import sys
 
-from .command import counting_bar, fail, parse, progress_bar
+from .command import fail, parse, progress_bar, step_progress_bar
 from .edit.engine import edit
 from .edit.settings import Edit
 
@@ -10,14 +10,12 @@ PROG = "python -m facegen_jax"
 
 
 def main() -> int:
-    """Parse, edit, report; exit status 0 when done, 1 when the run failed or was interrupted, 2 on bad input."""
-    config = parse(Edit, PROG)
+    """Run one edit; return 0 when done, 1 if it failed or was interrupted, 2 on bad input."""
+    options = parse(Edit, PROG)
+    steps = options.steps * len(options.strength)
     try:
-        with (
-            counting_bar() as looking,
-            progress_bar(config.steps * len(config.strength)) as progress,
-        ):
-            outcomes = edit(config, progress, looking)
+        with progress_bar() as progress, step_progress_bar(steps) as step_progress:
+            outcomes = edit(options, step_progress, progress)
     except (ValueError, OSError) as error:
         return fail(PROG, error)
     except KeyboardInterrupt:
@@ -31,7 +29,7 @@ def main() -> int:
             for name, value in outcome.scores.items()
             if isinstance(value, float)
         ]
-        print("  ".join([str(outcome.out), outcome.solution.status, *scores]))
+        print("  ".join([str(outcome.options.out), outcome.solution.status, *scores]))
     return 0 if all(outcome.solution.status == "ok" for outcome in outcomes) else 1
 
 

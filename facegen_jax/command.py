@@ -1,10 +1,11 @@
-"""What all command lines share: parsing with one-line errors, and a progress bar that Ctrl-C ends gently."""
+"""What the command lines share: one-line errors, progress bars, and a first Ctrl-C that stops gently."""
 
 import contextlib
 import io
+import itertools
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -12,70 +13,65 @@ import tyro
 from jaxtyping import Float
 from tqdm import tqdm
 
-from .descent.solver import Progress
+from .descent.solver import StepProgress
+from .types import Progress
 
 Config = TypeVar("Config")
 
 
 def parse(kind: type[Config], prog: str) -> Config:
-    """Read the command line into a dataclass; a wrong option prints one line and exits with 2."""
+    """Parse the command line into a dataclass; on bad options print one line and exit with 2."""
     captured = io.StringIO()
     try:
         with contextlib.redirect_stderr(captured):
             return tyro.cli(kind, prog=prog)
     except SystemExit as stop:
         if stop.code:
-            print(
-                f"{prog}: {_one_line(captured.getvalue())} (--help shows all options)",
-                file=sys.stderr,
-            )
+            message = _one_line(captured.getvalue())
+            print(f"{prog}: {message} (--help shows all options)", file=sys.stderr)
         raise
 
 
 def _one_line(box: str) -> str:
-    """The sentence in tyro's framed error, without frame and help text."""
-    lines = [
-        line.strip("│╭╮╰╯─ ") for line in box.splitlines()[1:]
-    ]  # the first line is the frame's title
-    lines = lines[
-        : next(
-            (
-                number
-                for number, line in enumerate(lines)
-                if line.startswith(("For full helptext", "Argument helptext"))
-            ),
-            len(lines),
-        )
-    ]
-    return " ".join(line for line in lines if line)
+    """Extract the message from tyro's framed error, without the frame and the help text."""
+    lines = [line.strip("│╭╮╰╯─ ") for line in box.splitlines()[1:]]  # the first holds the title
+    help_starts = ("For full helptext", "Argument helptext")
+    message = itertools.takewhile(lambda line: not line.startswith(help_starts), lines)
+    return " ".join(line for line in message if line)
 
 
 def fail(prog: str, error: Exception) -> int:
-    """Print an error as one line; returns the exit status for bad input."""
+    """Print an error on one line; return 2, the exit status for bad input."""
     print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
     return 2
 
 
 @contextlib.contextmanager
-def counting_bar(what: str = "faces described") -> Iterator[Callable[[int, int], None]]:
-    """A bar for things that are counted, on terminals only and where it takes more than a second."""
+def progress_bar(label: str = "faces described") -> Iterator[Progress]:
+    """Show a bar of counted items, on terminals only and after the first second.
+
+    `label` follows the count, as in `12/80 faces described`.
+    """
     with tqdm(
         disable=None,
-        bar_format=f"{{bar:30}} {{n_fmt}}/{{total_fmt}} {what}, {{remaining}} left",
+        bar_format=f"{{bar:30}} {{n_fmt}}/{{total_fmt}} {label}, {{remaining}} left",
         leave=False,
         delay=1,
     ) as bar:
 
-        def looking(done: int, total: int) -> None:
+        def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        yield looking
+        yield progress
 
 
 @contextlib.contextmanager
-def progress_bar(steps: int) -> Iterator[Progress]:
-    """A bar with loss and time left, on terminals only. The first Ctrl-C ends the descent after the current steps, the second at once."""
+def step_progress_bar(steps: int) -> Iterator[StepProgress]:
+    """Show a bar of solver steps with loss and time left, on terminals only.
+
+    The first Ctrl-C stops the descent after the current chunk of steps, the second at once.
+    """
     stop = False
 
     def on_interrupt(signum, frame) -> None:
@@ -83,10 +79,11 @@ def progress_bar(steps: int) -> Iterator[Progress]:
         stop = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
         print(
-            "\nstopping; the best picture so far is kept (once more: stop at once)", file=sys.stderr
+            "\nstopping; the best image so far is kept (Ctrl-C again: stop at once)",
+            file=sys.stderr,
         )
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    previous = signal.signal(signal.SIGINT, on_interrupt)
     try:
         with tqdm(
             total=steps,
@@ -101,4 +98,4 @@ def progress_bar(steps: int) -> Iterator[Progress]:
 
             yield progress
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

@@ -1,4 +1,4 @@
-"""Atomic writing, hashing, and what unreadable archives raise."""
+"""Atomic writes, content hashes, and the exceptions of unreadable archives."""
 
 import hashlib
 import os
@@ -9,20 +9,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What NumPy raises for an archive (.npz) that is missing, damaged or holds something else."""
+"""What NumPy raises if an archive (.npz) is missing, is damaged or lacks the expected arrays."""
 
 
 def write_atomically(
     path: Path, content: bytes | Iterable[bytes | memoryview], *, durable: bool = False
 ) -> None:
-    """Write a whole file or nothing: to a temporary neighbour, which is then renamed.
+    """Write a file atomically: to a temporary file beside it, which then replaces it.
 
     Args:
-        path: the file to write.
-        content: its bytes, in one piece or many.
-        durable: flush to the disk before the rename, so that the file survives a power cut.
+        path: file to write.
+        content: its bytes, whole or in pieces.
+        durable: flush to disk before the rename, so that the file survives a power failure.
     """
-    # Random, because hosts that share a folder may have processes of the same number.
+    # Random instead of the PID, because processes on hosts that share the folder can have equal PIDs.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -37,6 +37,6 @@ def write_atomically(
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,11 +1,11 @@
-"""Names as people write them: spelling variants, and suggestions for unknown ones."""
+"""Lookup of names that users type: spelling variants, and suggestions for unknown names."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 
 def normalise(name: str) -> str:
-    """Drop case, `_` and `-`, so that `mouth_slightly-open` is `Mouth Slightly Open`."""
+    """Fold case and turn `_` and `-` into spaces: `mouth_slightly-open` = `Mouth Slightly Open`."""
     return name.replace("_", " ").replace("-", " ").casefold().strip()
 
 
@@ -14,8 +14,8 @@ def by_spelling(names: Iterable[str]) -> dict[str, str]:
     return {normalise(name): name for name in names}
 
 
-def did_you_mean(name: str, known: Iterable[str], *, most: int = 1) -> str:
-    """Return `, did you mean 'Smiling'?` with the nearest known names, or an empty string."""
-    spelt: Mapping[str, str] = by_spelling(known)
-    near = difflib.get_close_matches(normalise(name), spelt, most)
-    return f", did you mean {', '.join(repr(spelt[each]) for each in near)}?" if near else ""
+def did_you_mean(name: str, known: Iterable[str], *, limit: int = 1) -> str:
+    """Return `, did you mean 'Smiling'?` with the closest known names, or an empty string."""
+    names = by_spelling(known)
+    matches = difflib.get_close_matches(normalise(name), list(names), limit)
+    return f", did you mean {', '.join(repr(names[match]) for match in matches)}?" if matches else ""

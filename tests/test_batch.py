@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from facegen_jax.descent import batch, objective, problem, solver
+from facegen_jax.descent import batch, problem, solver, terms
 from facegen_jax.descent.batch import run_batch
+from facegen_jax.descent.optimizer import OPTIMIZERS
 
 OBJECTIVE = (
-    0.5 * objective.Identity(("conv3_1",))
-    + 1.0 * objective.Attribute(("conv1_2", "conv2_1"))
-    + 1.0 * objective.TotalVariation()
+    0.5 * terms.Identity(("conv3_1",))
+    + 1.0 * terms.Attribute(("conv1_2", "conv2_1"))
+    + 1.0 * terms.TotalVariation()
 )
 
 
@@ -36,7 +37,7 @@ def problems(params):
     return 4 * made
 
 
-@pytest.fixture(scope="module", params=solver.LEARNING_RATES)
+@pytest.fixture(scope="module", params=OPTIMIZERS)
 def alone(request, params, problems):
     """A solver, and what it makes of some problems by themselves."""
     one = solver.Solver(OBJECTIVE, 40, request.param, 1e-3 if request.param == "sgd" else None)
@@ -74,9 +75,9 @@ def test_the_picture_of_a_problem_is_its_own(params, problems, alone, way):
 def test_padding_takes_no_steps(params, problems):
     """Problems that only fill the batch stay as they are."""
     one = solver.Solver(OBJECTIVE, 10)
-    padded, count = batch.padded(one.numbered(problem.stack(problems[:2])), 4)
+    padded, count = batch.padded(one.with_defaults(problem.stack(problems[:2])), 4)
     assert count == 2
-    descent = one.advance(params, padded, one.start(padded, count))
+    descent = one.advance(params, padded, one.start(params, padded, count))
     np.testing.assert_array_equal(np.asarray(descent.state.best_image)[2:], padded.start[2:])
     assert np.isnan(descent.trace[2:]).all()
     assert np.isfinite(descent.trace[:2]).all()
@@ -85,7 +86,7 @@ def test_padding_takes_no_steps(params, problems):
 def test_memory_grows_with_the_batch_and_the_largest_fits(params, problems, monkeypatch):
     one, first = (
         solver.Solver(OBJECTIVE, 10),
-        solver.Solver(OBJECTIVE).numbered(problem.stack(problems[:1])),
+        solver.Solver(OBJECTIVE).with_defaults(problem.stack(problems[:1])),
     )
     first = jax.tree.map(lambda leaf: leaf[0], first)
     sizes = {size: batch.memory(one, params, first, size) for size in (1, 4, 16)}

@@ -75,7 +75,7 @@ def test_other_precisions_are_read_as_float32(tmp_path, params, dtype):
         ),
         (
             lambda p: p["conv4_1"].update(bias=jnp.full(8, jnp.nan)),
-            "conv4_1/bias holds numbers that are not finite",
+            "conv4_1/bias holds non-finite numbers",
         ),
         (lambda p: p.update(extra={"kernel": jnp.zeros(3)}), "unknown layer 'extra'"),
         (lambda p: p["conv1_1"].update(gain=jnp.zeros(3)), "needs kernel and bias"),

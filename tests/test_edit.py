@@ -263,7 +263,7 @@ BAD = {
     "missing reference": ({"reference": "nowhere.png"}, "nowhere.png: no such file"),
     "missing guide": ({"guides": "nowhere.png"}, "nowhere.png: no such file"),
     "empty picture": ({"reference": "empty.png"}, "empty.png: is empty"),
-    "text as picture": ({"reference": "text.png"}, "text.png: not a picture"),
+    "text as picture": ({"reference": "text.png"}, "text.png: not an image"),
     "truncated picture": ({"guides": "truncated.png"}, "truncated.png: cannot be read"),
     "missing network": ({"params": "nowhere.safetensors"}, "no such network file"),
     "text as network": ({"params": "text.png"}, "not a readable safetensors file"),
@@ -314,7 +314,7 @@ BAD = {
     ),
     "unknown layer": ({"guides": None, "channels": "conv9_1:0=2"}, "no layer 'conv9_1'"),
     "channels and guides": ({"channels": "conv3_1:0=2"}, "give either --guides"),
-    "unknown region": ({"region": "ear"}, "unknown region 'ear'; known are mouth"),
+    "unknown region": ({"region": "ear"}, "unknown region 'ear'; expected mouth"),
     "region and mask": (
         {"region": "mouth", "mask": "face.png"},
         "give either --mask or --region, not both",

@@ -7,17 +7,21 @@ import pytest
 
 from facegen_jax import __main__ as edit_command
 from facegen_jax import gallery
-from facegen_jax.faces import align, image
+from facegen_jax.faces import geometry, image
 from facegen_jax.gallery import GalleryError, features, labels, search
 from facegen_jax.gallery import __main__ as gallery_command
 from facegen_jax.network import checkpoint
+from facegen_jax.network.protocol import Network
+from facegen_jax.network.vgg_face import backbone_of
 
 PEOPLE = ("Ann", "Ann", "Bob", "Bob", "Cid", "Cid", "Dan", "")
 
 
 @pytest.fixture
 def network(params):
-    return checkpoint.Network(params, "tiny", "hash", 32, ("Smiling", "Male", "Other"))
+    return Network(
+        backbone_of(params, 32), params, "tiny", ("Smiling", "Male", "Other"), file_sha256="hash"
+    )
 
 
 @pytest.fixture
@@ -64,7 +68,7 @@ def test_features_have_unit_length_and_are_those_of_the_network(folder, network)
     np.testing.assert_allclose(np.linalg.norm(found.features, axis=1), 1, rtol=1e-5)
     picture = image.load(folder / "images" / "3.png")
     np.testing.assert_allclose(
-        found.features[3], features.unit_features(network.params, picture[None], ())[0], atol=1e-5
+        found.features[3], features.features_of(network, picture[None])[0], atol=1e-5
     )
     assert np.isnan(found.landmarks).all()
 
@@ -161,7 +165,7 @@ def test_nearest_are_the_nearest(folder, network):
     face = search.query(
         table, found, network, image.load(folder / "images" / "0.png"), folder / "images" / "0.png"
     )
-    assert face.place == 0
+    assert face.row == 0
     everyone = np.ones(8, bool)
     places, cosines = search.nearest(table, found, face, everyone, 6)
     assert set(places) == {2, 3, 4, 5, 6, 7}  # neither the file itself nor the other picture of Ann
@@ -177,7 +181,7 @@ def test_of_similar_faces_those_whose_landmarks_fit_are_taken(folder, network, r
     face = search.Query(found.features[0], 0, "Ann")
     by_similarity, _ = search.nearest(table, found, face, np.ones(8, bool), 6)
     turned = (
-        align.TEMPLATE @ np.array([[0.0, 40.0], [-40.0, 0.0]]) + 60
+        geometry.TEMPLATE @ np.array([[0.0, 40.0], [-40.0, 0.0]]) + 60
     )  # the same geometry, elsewhere
     landmarks = np.stack([turned + 3 * rng.normal(size=(5, 2)) for _ in range(8)]).astype(
         np.float32
@@ -187,13 +191,13 @@ def test_of_similar_faces_those_whose_landmarks_fit_are_taken(folder, network, r
     landmarks[by_similarity[0]] = np.nan
     found = found._replace(landmarks=landmarks)
     taken, cosines = search.nearest(
-        table, found, face, np.ones(8, bool), 2, points=align.TEMPLATE * 31, candidates=2
+        table, found, face, np.ones(8, bool), 2, points=geometry.TEMPLATE * 31, candidates=2
     )
     assert taken == [by_similarity[1], by_similarity[3]]
     assert cosines == sorted(cosines, reverse=True)
     assert (
         search.nearest(
-            table, found, face, np.ones(8, bool), 2, points=align.TEMPLATE * 31, candidates=1
+            table, found, face, np.ones(8, bool), 2, points=geometry.TEMPLATE * 31, candidates=1
         )[0]
         == by_similarity[:2]
     )
@@ -417,5 +421,5 @@ def test_command_shows_a_gallery(run, folder):
         ["Smiling", "4", "4", "0"],
         ["Male", "4", "4", "0"],
     ]
-    assert "2.png: not a picture" in err
+    assert "2.png: not an image" in err
     assert run(gallery_command, folder / "images")[0] == 2

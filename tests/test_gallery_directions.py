@@ -11,6 +11,8 @@ from facegen_jax.faces import image
 from facegen_jax.gallery import GalleryError, directions, features, sample, separation
 from facegen_jax.gallery import __main__ as gallery_command
 from facegen_jax.network import checkpoint, direction
+from facegen_jax.network.protocol import Network
+from facegen_jax.network.vgg_face import backbone_of
 
 LAYERS = ("image", "conv2_2")
 HAT, BEARD = (slice(2, 8), slice(10, 22)), (slice(24, 30), slice(10, 22))
@@ -18,7 +20,7 @@ HAT, BEARD = (slice(2, 8), slice(10, 22)), (slice(24, 30), slice(10, 22))
 
 @pytest.fixture
 def network(params):
-    return checkpoint.Network(params, "tiny", "hash", 32, ())
+    return Network(backbone_of(params, 32), params, "tiny", file_sha256="hash")
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import pytest
 from facegen_jax.descent import losses
 
 PAIRS = {
-    "feature_distance": losses.feature_distance,
+    "squared_distance": losses.squared_distance,
     "gram_distance": losses.gram_distance,
-    "descriptor_distance": lambda a, b: losses.descriptor_distance(a.reshape(-1), b.reshape(-1)),
+    "cosine_distance": lambda a, b: losses.cosine_distance(a.reshape(-1), b.reshape(-1)),
 }
 
 
@@ -39,10 +39,10 @@ def test_scale_of_the_features_does_not_matter(name, scale, maps):
 
 def test_size_and_width_do_not_matter(maps):
     """Repeating maps in space or channels leaves the distance: a weight means the same at every layer."""
-    base = losses.feature_distance(*maps)
+    base = losses.squared_distance(*maps)
     for repeats in ((2, 1, 1), (1, 3, 1), (1, 1, 4)):
         np.testing.assert_allclose(
-            losses.feature_distance(np.tile(maps[0], repeats), np.tile(maps[1], repeats)),
+            losses.squared_distance(np.tile(maps[0], repeats), np.tile(maps[1], repeats)),
             base,
             rtol=1e-5,
         )
@@ -55,17 +55,17 @@ def test_size_and_width_do_not_matter(maps):
 
 def test_feature_distance_by_hand():
     features, target = jnp.array([[[1.0], [3.0]]]), jnp.array([[[2.0], [1.0]]])
-    np.testing.assert_allclose(losses.feature_distance(features, target), (1 + 4) / (4 + 1))
+    np.testing.assert_allclose(losses.squared_distance(features, target), (1 + 4) / (4 + 1))
     np.testing.assert_allclose(
-        losses.feature_distance(features, target, jnp.array([[1.0, 0.0]])), 1 / 4
+        losses.squared_distance(features, target, jnp.array([[1.0, 0.0]])), 1 / 4
     )
-    np.testing.assert_allclose(losses.feature_distance(0 * target, target), 1)
+    np.testing.assert_allclose(losses.squared_distance(0 * target, target), 1)
 
 
 def test_mask_makes_the_outside_free(maps):
     mask = np.zeros((6, 5), np.float32)
     mask[2:4, 1:3] = 1
-    gradient = jax.grad(losses.feature_distance)(maps[0], maps[1], mask)
+    gradient = jax.grad(losses.squared_distance)(maps[0], maps[1], mask)
     assert np.all(np.asarray(gradient)[mask == 0] == 0)
     assert np.all(np.asarray(gradient)[mask == 1] != 0)
 
@@ -76,10 +76,10 @@ def test_gram_by_hand():
     )
 
 
-def test_descriptor_distance_by_hand():
+def test_cosine_distance_by_hand():
     x, y = jnp.array([1.0, 0.0]), jnp.array([0.0, 2.0])
     np.testing.assert_allclose(
-        [losses.descriptor_distance(x, a) for a in (3 * x, y, -x)], [0, 1, 2], atol=1e-6
+        [losses.cosine_distance(x, a) for a in (3 * x, y, -x)], [0, 1, 2], atol=1e-6
     )
 
 

@@ -10,7 +10,7 @@ from facegen_jax.descent.problem import from_direction, from_guides, stack
 from facegen_jax.descent.solver import Solver
 from facegen_jax.edit import recipe, settings
 from facegen_jax.edit.engine import edit
-from facegen_jax.faces import align, detector, image, regions
+from facegen_jax.faces import detector, geometry, image, regions
 from facegen_jax.network import metrics
 from facegen_jax.network.checkpoint import WEIGHTS_FOLDER, load_network
 from facegen_jax.network.direction import load_direction
@@ -54,7 +54,7 @@ def people(faces):
         if all(found):
             pictures.append(
                 [
-                    align.to_template(photo, points[0], 112)
+                    geometry.to_template(photo, points[0], 112)
                     for photo, points in zip(photos, found, strict=True)
                 ]
             )

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from facegen_jax.descent import objective as o
 from facegen_jax.descent import problem as p
 from facegen_jax.descent import solver as s
+from facegen_jax.descent import terms as t
 from facegen_jax.descent.batch import run_batch
 from facegen_jax.descent.canvas import Fourier, Pixels
+from facegen_jax.descent.optimizer import OPTIMIZERS
 from facegen_jax.network.vgg_face import extract
 
 OBJECTIVE = (
-    0.5 * o.Identity(("conv3_1",))
-    + 1.0 * o.Attribute(("conv1_2", "conv2_1"))
-    + 1.0 * o.TotalVariation()
+    0.5 * t.Identity(("conv3_1",))
+    + 1.0 * t.Attribute(("conv1_2", "conv2_1"))
+    + 1.0 * t.TotalVariation()
 )
 
 
@@ -25,7 +26,7 @@ def problem(params, picture, guide):
     return p.from_guides(params, OBJECTIVE, picture, [guide])
 
 
-@pytest.mark.parametrize("optimizer", s.LEARNING_RATES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("canvas", [Pixels(), Fourier()], ids=["pixels", "fourier"])
 def test_descends_within_the_box_and_keeps_the_best(params, problem, optimizer, canvas):
     rate = (
@@ -63,7 +64,7 @@ def counting():
     """A term that counts how often it is traced, and the count."""
     traced = []
 
-    class Counting(o.Chroma):
+    class Counting(t.Chroma):
         def __call__(self, features, targets):
             traced.append(1)
             return super().__call__(features, targets)
@@ -76,7 +77,7 @@ def test_changing_any_number_compiles_nothing(params, picture, guide, counting):
     term, traced = counting
 
     def solve(weight, steps, rate, images):
-        objective = weight * o.Attribute(("conv1_2",)) + 1.0 * term
+        objective = weight * t.Attribute(("conv1_2",)) + 1.0 * term
         made = p.with_noise(
             p.from_guides(params, objective, images[0], images[1:]), jax.random.key(steps), 0.01
         )
@@ -102,7 +103,7 @@ def test_a_problem_can_carry_its_own_numbers(params, problem):
     assert np.abs(plain.image - np.asarray(problem.start)).max() > 0.05
 
 
-@pytest.mark.parametrize("optimizer", s.LEARNING_RATES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_non_finite_problem_freezes_alone(params, problem, optimizer):
     broken = jax.tree.map(lambda leaf: leaf, problem)
     broken.targets.attribute["conv1_2"] = (
@@ -119,12 +120,12 @@ def test_a_non_finite_problem_freezes_alone(params, problem, optimizer):
 def test_a_problem_that_turns_non_finite_keeps_its_best(params, problem):
     """With an enormous step the loss of an unboxed optimizer overflows after some steps."""
 
-    class Explodes(o.Chroma):
+    class Explodes(t.Chroma):
         def __call__(self, features, targets):
             change = jnp.max(jnp.abs(features["image"] - targets.reference["image"]))
             return jnp.where(change > 0.1, jnp.inf, -change)
 
-    objective = 1.0 * Explodes() + 1.0 * o.Attribute(("conv1_2",))
+    objective = 1.0 * Explodes() + 1.0 * t.Attribute(("conv1_2",))
     made = p.from_maps(params, objective, problem.start, problem.targets.attribute)
     solution = s.Solver(objective, 30).run(params, made)
     assert solution.status == "non_finite"
@@ -169,7 +170,7 @@ def test_progress_can_stop_and_keeps_the_best(params, problem):
 
 def test_compile_runs_nothing_and_run_then_compiles_nothing(params, picture, guide, counting):
     term, traced = counting
-    solver = s.Solver(1.0 * o.Identity(("conv1_1",)) + 1.0 * term, 10)
+    solver = s.Solver(1.0 * t.Identity(("conv1_1",)) + 1.0 * term, 10)
     made = p.from_guides(params, solver.objective, picture, [guide])
     solver.compile(params, made)
     before = len(traced)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from facegen_jax.descent import solver
+from facegen_jax.descent.optimizer import OPTIMIZERS
 from facegen_jax.edit.engine import edit
 from facegen_jax.faces import image
 from facegen_jax.network.checkpoint import load_network
@@ -285,7 +286,7 @@ def test_what_changes_no_picture_may_differ(plain):
     )
 
 
-@pytest.mark.parametrize("optimizer", solver.LEARNING_RATES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_stopped_in_the_middle_it_goes_on_to_the_same_pictures(plain, folder, optimizer):
     plain = dataclasses.replace(
         plain, optimizer=optimizer, steps=43, checkpoint_steps=20, batch_size=3

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from facegen_jax.descent import objective as o
 from facegen_jax.descent import problem as p
 from facegen_jax.descent import solver as s
 from facegen_jax.descent import targets as t
+from facegen_jax.descent import terms
 
 LAYERS = ("conv1_2", "conv2_1")
 
@@ -349,7 +349,7 @@ def of_every_kind(params, picture, guide, maps):
 
 
 def test_problems_of_every_kind_are_alike(params, picture, guide, maps):
-    objective = 1.0 * o.Identity(("conv2_2",)) + 1.0 * o.Attribute(LAYERS)
+    objective = 1.0 * terms.Identity(("conv2_2",)) + 1.0 * terms.Attribute(LAYERS)
     problems = [
         p.from_maps(params, objective, picture, each)
         for each in of_every_kind(params, picture, guide, maps)
@@ -379,12 +379,12 @@ def test_problems_of_every_kind_are_alike(params, picture, guide, maps):
 def test_the_solver_compiles_once_for_every_kind(params, picture, guide, maps):
     traced = []
 
-    class Counting(o.Chroma):
+    class Counting(terms.Chroma):
         def __call__(self, features, targets):
             traced.append(1)
             return super().__call__(features, targets)
 
-    objective = 1.0 * o.Attribute(LAYERS) + 1.0 * Counting()
+    objective = 1.0 * terms.Attribute(LAYERS) + 1.0 * Counting()
     problems = [
         p.from_maps(params, objective, picture, each)
         for each in of_every_kind(params, picture, guide, maps)

@@ -1,12 +1,17 @@
-"""Compare the sources of an attribute on held-out LFW faces, as the command line edits them.
+"""Compare the sources of an attribute on held-out LFW faces, edited as the command line edits them.
 
-    python experiments/attributes/attributes.py --faces FOLDER --out experiments/attributes [--sheets FOLDER]
+    python experiments/attributes/attributes.py --faces FOLDER --out experiments/attributes \
+        [--sheets FOLDER]
 
-FOLDER holds `lfw/` (a gallery). For each attribute and each way of asking, every face is edited with the default settings: by the best of five
-guides, by five guides' mean, by five guides patch by patch, by the difference of a hundred with and a hundred without, by the shipped direction, and by
-that in the attribute's region. Guides are never of the same person. Measured are the gain of the network's own score for the attribute (logit), the cosine of the
-network's descriptor to the reference and to the closest guide, how many results are closer to the reference than any other held-out person is, and how
-many are still the reference by dlib's network, which takes no part.
+FOLDER contains `lfw/`, a gallery. For each attribute and each way in `WAYS`, edit every face with the
+default settings: with one guide, with the mean of five guides, with five guides patch by patch, with
+the difference between a hundred faces with the attribute and a hundred without, with the direction that
+ships, and with that direction in the attribute's region only. Guides never show the reference's person.
+
+The script reports the gain of the network's own attribute logit, the cosines of its descriptor to the
+reference and to the closest guide, the share of results that are closer to the reference than any other
+held-out person, and the share that dlib's network, which takes no part in the edit, still accepts as the
+same person.
 """
 
 import json
@@ -22,15 +27,18 @@ import tyro
 
 from facegen_jax.descent.batch import run_batch
 from facegen_jax.descent.problem import stack
-from facegen_jax.edit import attribute
+from facegen_jax.edit.guides import Pool, open_pool
 from facegen_jax.edit.material import assemble, gather, program
 from facegen_jax.edit.record import edit_scores
+from facegen_jax.edit.request import Request, resolve
 from facegen_jax.edit.settings import Edit
-from facegen_jax.faces import align, image
+from facegen_jax.faces import geometry, image
 from facegen_jax.faces.strip import strip
-from facegen_jax.gallery.labels import load_gallery
+from facegen_jax.gallery.labels import load_gallery, others
 from facegen_jax.gallery.sample import held_out
-from facegen_jax.network.checkpoint import Network, load_network
+from facegen_jax.network.checkpoint import load_network
+from facegen_jax.network.protocol import Network
+from facegen_jax.types import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "small_network"))
 from prepare import embed
@@ -43,8 +51,9 @@ WAYS: dict[str, dict[str, Any]] = {
     "direction": {"gallery": None, "region": "none"},
     "direction in region": {"gallery": None},
 }
+"""Options of each way to get an attribute; a gallery is used unless they say otherwise."""
 SAME_PERSON = 0.6
-"""dlib's own threshold on the distance of its embeddings."""
+"""dlib's own threshold on the distance between its embeddings."""
 
 
 @dataclass
@@ -55,9 +64,9 @@ class Config:
     out: Path = Path("experiments/attributes")
     """Folder for results.json."""
     sheets: Path | None = None
-    """Folder for contact sheets, to look at (they show the photos: keep them out of the repository)."""
+    """Folder for contact sheets (they show the photos: keep them out of the repository)."""
     count: int = 12
-    """Held-out people."""
+    """Number of held-out people."""
     attributes: tuple[str, ...] = (
         "Eyeglasses",
         "Smiling",
@@ -67,117 +76,118 @@ class Config:
     )
     ways: tuple[str, ...] = tuple(WAYS)
     result: str = "results.json"
-    """Name of the file of results."""
+    """Name of the results file."""
 
 
 def references(folder: Path, count: int) -> list[Path]:
-    """One photo of each of some held-out people, spread over the alphabet."""
+    """Return one photo each of `count` held-out people, spread over the alphabet."""
     gallery = load_gallery(folder)
     first: dict[str, int] = {}
-    for place in np.flatnonzero(held_out(gallery)).tolist():
-        first.setdefault(gallery.identities[place], place)
-    places = list(first.values())
-    return [gallery.path(places[i]) for i in np.linspace(0, len(places) - 1, count).astype(int)]
+    for row in np.flatnonzero(held_out(gallery)).tolist():
+        first.setdefault(gallery.identities[row], row)
+    rows = list(first.values())
+    return [gallery.path(rows[i]) for i in np.linspace(0, len(rows) - 1, count).astype(int)]
 
 
-def edits(
-    config: Config, network: Network, pool: attribute.Pool, name: str, way: str, paths: list[Path]
-) -> tuple[list[align.Face], list[np.ndarray], list[dict]]:
-    """References, results and scores of one attribute asked for in one way, all solved together."""
-    materials, problems, solver = [], [], None
-    for path in paths:
-        asked = replace(
-            Edit(path, Path("out.png"), attribute=name, gallery=config.faces / "lfw"), **WAYS[way]
-        )
-        if asked.gallery and name != "Mustache":  # no woman of the set has one
-            asked = replace(asked, match=("Male",))
-        materials.append(gather(asked, network, pool if asked.gallery else None))
-        problems.append(assemble(asked, network, materials[-1]))
-        solver = program(asked, network)
-    assert solver is not None
-    results = [
-        solution.image
-        for solution in run_batch(solver, network.params, stack(problems), batch_size=6)
+def edit_request(config: Config, path: Path, attribute: str, way: str) -> Request:
+    """Return the edit of one face."""
+    options = Edit(path, Path("out.png"), attribute=attribute, gallery=config.faces / "lfw")
+    options = replace(options, **WAYS[way])
+    if options.gallery and attribute != "Mustache":  # no woman in LFW has a mustache
+        options = replace(options, match=("Male",))
+    return resolve(options)
+
+
+def edit_faces(
+    network: Network, pool: Pool, requests: list[Request]
+) -> tuple[list[Image], list[Image], list[dict]]:
+    """Solve edits together; return their aligned references, results and scores."""
+    materials = [
+        gather(request, network, pool if request.options.gallery else None) for request in requests
     ]
-    scores = [
-        edit_scores(
-            network, result, reference.image, source.heads, [guide.image for guide in source.guides]
-        )
-        for result, (reference, source, _) in zip(results, materials, strict=True)
+    problems = [
+        assemble(request, network, material)
+        for request, material in zip(requests, materials, strict=True)
     ]
-    return [material.reference for material in materials], results, scores
+    solver = program(requests[0], network)
+    solutions = run_batch(solver, network, stack(problems), batch_size=6)
+    results = [solution.image for solution in solutions]
+    scores = []
+    for result, (reference, source, _) in zip(results, materials, strict=True):
+        guides = [guide.image for guide in source.guides]
+        scores.append(edit_scores(network, result, reference.image, source.heads, guides))
+    return [material.reference.image for material in materials], results, scores
 
 
-def best_impostors(pool: attribute.Pool, paths: list[Path]) -> np.ndarray:
-    """For each face, the largest cosine to anybody else of the held-out people."""
+def best_impostors(pool: Pool, paths: list[Path]) -> np.ndarray:
+    """Return, for each face, its largest cosine to a photo of another held-out person."""
     gallery, described = pool
-    places = [
-        [gallery.path(i) for i in range(len(gallery.filenames))].index(path) for path in paths
-    ]
-    found = []
-    for place in places:
-        strangers = held_out(gallery) & np.array(
-            [name != gallery.identities[place] for name in gallery.identities]
-        )
-        found.append(float((described.features[strangers] @ described.features[place]).max()))
-    return np.array(found)
+    rows = {gallery.path(row): row for row in range(len(gallery.filenames))}
+    cosines = []
+    for row in (rows[path] for path in paths):
+        impostors = held_out(gallery) & others(gallery, gallery.identities[row])
+        cosines.append(float((described.features[impostors] @ described.features[row]).max()))
+    return np.array(cosines)
 
 
-def row(
-    faces: list[align.Face], results: list[np.ndarray], scores: list[dict], impostors: np.ndarray
+def summary(
+    faces: list[Image], results: list[Image], scores: list[dict], impostors: np.ndarray
 ) -> dict[str, float]:
-    """Medians and shares over the faces."""
-    points = align.TEMPLATE * len(results[0]) - 0.5
+    """Return medians of the scores, and the shares of faces that pass a test."""
+    landmarks = geometry.TEMPLATE * len(results[0]) - 0.5
     before, after = (
-        [embed(np.round(np.asarray(each) * 255).astype(np.uint8), points) for each in one]
-        for one in ([f.image for f in faces], results)
+        np.array([embed(image.pixels(each), landmarks) for each in images])
+        for images in (faces, results)
     )
-    made = {
-        "gain": float(np.median([each["attribute_gain"] for each in scores])),
-        "rose": float(np.mean([each["attribute_gain"] > 0 for each in scores])),
-        "identity": float(np.median([each["identity_similarity"] for each in scores])),
-        "above_best_impostor": float(
-            np.mean(np.array([each["identity_similarity"] for each in scores]) > impostors)
-        ),
-        "same_person_dlib": float(
-            np.mean(np.linalg.norm(np.array(before) - np.array(after), axis=-1) < SAME_PERSON)
-        ),
+    gains = np.array([each["attribute_gain"] for each in scores])
+    identity = np.array([each["identity_similarity"] for each in scores])
+    values = {
+        "gain": np.median(gains),
+        "rose": np.mean(gains > 0),
+        "identity": np.median(identity),
+        "above_best_impostor": np.mean(identity > impostors),
+        "same_person_dlib": np.mean(np.linalg.norm(before - after, axis=-1) < SAME_PERSON),
     }
     if "guide_similarity" in scores[0]:
-        made["guide"] = float(np.median([each["guide_similarity"] for each in scores]))
-    return {key: round(value, 3) for key, value in made.items()}
+        values["guide"] = np.median([each["guide_similarity"] for each in scores])
+    return {name: round(float(value), 3) for name, value in values.items()}
+
+
+def save_sheet(path: Path, columns: list[tuple[str, list[Image]]]) -> None:
+    """Draw a row for each face and a column for the reference and each way."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        strip([(title, images[row]) for title, images in columns], height=150)
+        for row in range(len(columns[0][1]))
+    ]
+    image.save(path, np.concatenate(rows))
 
 
 def main(config: Config) -> None:
     network, paths = load_network(), references(config.faces / "lfw", config.count)
-    pool = attribute.open_pool(
-        Edit(paths[0], paths[0], gallery=config.faces / "lfw", attribute="Male"), network
-    )
+    pool = open_pool(edit_request(config, paths[0], "Male", "patches of 5"), network)
     assert pool
-    impostors, rows = best_impostors(pool, paths), dict[str, dict[str, dict[str, float]]]()
-    for name in config.attributes:
-        shown = []
+    impostors = best_impostors(pool, paths)
+    rows: dict[str, dict[str, dict[str, float]]] = {}
+    for attribute in config.attributes:
+        columns: list[tuple[str, list[Image]]] = []
         for way in config.ways:
-            faces, results, scores = edits(config, network, pool, name, way, paths)
-            rows.setdefault(name, {})[way] = row(faces, results, scores, impostors)
-            print(f"{name:22} {way:20} {rows[name][way]}", flush=True)
-            shown = shown or [("reference", [face.image for face in faces])]
-            shown.append((way, results))
+            requests = [edit_request(config, path, attribute, way) for path in paths]
+            faces, results, scores = edit_faces(network, pool, requests)
+            row = summary(faces, results, scores, impostors)
+            rows.setdefault(attribute, {})[way] = row
+            print(f"{attribute:22} {way:20} {row}", flush=True)
+            columns = columns or [("reference", faces)]
+            columns.append((way, results))
         if config.sheets:
-            config.sheets.mkdir(parents=True, exist_ok=True)
-            strips = [
-                strip([(title, pictures[i]) for title, pictures in shown], height=150)
-                for i in range(len(paths))
-            ]
-            image.save(config.sheets / f"{name.replace(' ', '_')}.png", np.concatenate(strips))
-    machine = f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}"
-    made = {
+            save_sheet(config.sheets / f"{attribute.replace(' ', '_')}.png", columns)
+    record = {
         "network": network.sha256,
-        "machine": machine,
-        "faces": [str(path.name) for path in paths],
+        "machine": f"{platform.processor() or platform.machine()}, {jax.devices()[0].device_kind}",
+        "faces": [path.name for path in paths],
         "rows": rows,
     }
-    (config.out / config.result).write_text(json.dumps(made, indent=1) + "\n")
+    (config.out / config.result).write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""Edit six full photos from file to pasted-back file: several sizes, turned, small, off centre, two faces.
+"""Edit six full photos from file to pasted-back file: large, small, rotated, off centre, two faces.
 
     python experiments/attributes/photos.py --faces FOLDER --out FOLDER
 
-Made from held-out LFW photos, enlarged and turned, and one sheet for each way of asking to look at (it shows the photos: keep it out of the repository). The
-measure is whether the photo is untouched outside the face's square, and how much of its change is there.
+The photos are held-out LFW photos, five of them scaled, rotated or joined. For each edit in `EDITS` the
+script draws a sheet (it shows the photos: keep it out of the repository), and prints the scores and the
+largest change outside the square that was edited, which should be 0.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -15,9 +17,28 @@ from attributes import references
 
 from facegen_jax.edit.engine import edit
 from facegen_jax.edit.settings import Edit
-from facegen_jax.faces import align, image
+from facegen_jax.faces import align, geometry, image
 from facegen_jax.faces.strip import strip
 from facegen_jax.types import Image
+
+SIZE = 112
+"""Side in pixels of the square that is edited: the small network's size."""
+PEOPLE = {
+    "original": (0,),
+    "large": (1,),
+    "rotated": (2,),
+    "two_faces": (4, 3),
+    "small": (5,),
+    "off_centre": (6,),
+}
+"""People in each photo, the largest face first; the gallery must not choose them as their own guides."""
+EDITS: dict[str, dict[str, Any]] = {
+    "gallery_Eyeglasses": {"attribute": "Eyeglasses", "match": ("Male",)},
+    "gallery_Smiling": {"attribute": "Smiling", "match": ("Male",)},
+    "direction_Mustache": {"attribute": "Mustache", "gallery": None},
+    "direction_Senior": {"attribute": "Senior", "gallery": None},
+}
+"""Options of each edit; a gallery is used unless they say otherwise."""
 
 
 @dataclass
@@ -29,93 +50,79 @@ class Config:
     """Folder for photos, results and sheets."""
 
 
-def turned(
-    photo: Image, scale: float, angle: float, shape: tuple[int, int], middle: tuple[float, float]
+def transformed(
+    photo: Image, scale: float, angle: float, shape: tuple[int, int], centre: tuple[float, float]
 ) -> Image:
-    """The photo enlarged and turned (degrees), its middle at a place of a canvas of this shape, mirrored beyond its border."""
-    turn = np.radians(angle)
-    matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    centre = np.array(photo.shape[1::-1]) / 2 - 0.5
-    return image.warp(photo, np.column_stack([matrix, np.array(middle) - matrix @ centre]), shape)
+    """Scale and rotate a photo (degrees), centred at (x, y) of a canvas; mirror it past its border."""
+    radians = np.radians(angle)
+    cosine, sine = np.cos(radians), np.sin(radians)
+    matrix = scale * np.array([[cosine, -sine], [sine, cosine]])
+    middle = np.array(photo.shape[1::-1]) / 2 - 0.5
+    return image.warp(photo, np.column_stack([matrix, np.array(centre) - matrix @ middle]), shape)
 
 
-PEOPLE = {
-    "as_it_is": (0,),
-    "large": (1,),
-    "turned": (2,),
-    "two_faces": (4, 3),
-    "small": (5,),
-    "off_centre": (6,),
-}
-"""Whose faces are in each, the largest first; the gallery holds them too, and nobody may guide themselves."""
-
-
-def photos(paths: list[Path]) -> dict[str, Image]:
-    """Six photos by name."""
-    one = [image.load(path) for path in paths]
-    pair = np.concatenate(
-        [
-            turned(one[3], 2.0, 0, (700, 500), (250, 350)),
-            turned(one[4], 3.0, 5, (700, 700), (350, 360)),
-        ],
-        1,
-    )
+def make_photos(paths: list[Path]) -> dict[str, Image]:
+    """Return the six photos by name, made from seven photos of LFW."""
+    sources = [image.load(path) for path in paths]
+    left = transformed(sources[3], 2.0, 0, (700, 500), (250, 350))
+    right = transformed(sources[4], 3.0, 5, (700, 700), (350, 360))
     return {
-        "as_it_is": one[0],
-        "large": turned(one[1], 5.0, 0, (1100, 1500), (700, 560)),
-        "turned": turned(one[2], 3.0, 20, (800, 800), (400, 400)),
-        "two_faces": pair,
-        "small": turned(one[5], 0.7, 0, (180, 260), (90, 90)),
-        "off_centre": turned(one[6], 2.0, -12, (600, 900), (650, 280)),
+        "original": sources[0],
+        "large": transformed(sources[1], 5.0, 0, (1100, 1500), (700, 560)),
+        "rotated": transformed(sources[2], 3.0, 20, (800, 800), (400, 400)),
+        "two_faces": np.concatenate([left, right], 1),
+        "small": transformed(sources[5], 0.7, 0, (180, 260), (90, 90)),
+        "off_centre": transformed(sources[6], 2.0, -12, (600, 900), (650, 280)),
     }
 
 
-ASKED = {
-    "gallery_Eyeglasses": {"attribute": "Eyeglasses", "match": ("Male",)},
-    "gallery_Smiling": {"attribute": "Smiling", "match": ("Male",)},
-    "tuned_Mustache": {"attribute": "Mustache", "gallery": None},
-    "tuned_Senior": {"attribute": "Senior", "gallery": None},
-}
+def edited_square(path: Path, number: int) -> np.ndarray:
+    """Return a mask of the photo's pixels inside the square that is edited."""
+    face = align.load_face(path, SIZE, "auto", align.Pick(number))
+    rows, columns = np.indices(face.photo.shape[:2])
+    points = geometry.transform_points(np.stack([columns.ravel(), rows.ravel()], 1), face.placement)
+    return np.asarray(((points > -1) & (points < SIZE)).all(1)).reshape(rows.shape)
+
+
+def edit_photo(
+    config: Config, name: str, title: str, number: int, identity: str
+) -> tuple[Image, Image]:
+    """Edit one face of a photo, print the scores, and return the photo before and after."""
+    source, out = config.out / f"{name}.png", config.out / f"{name}_{title}.png"
+    options = {"gallery": config.faces / "lfw", **EDITS[title], "face": number}
+    if options["gallery"]:
+        options["identity"] = identity
+    (outcome,) = edit(Edit(source, out, paste_back=True, **options))
+    photo, result = image.load(source), image.load(out)
+    outside = float(np.abs(result - photo)[~edited_square(source, number)].max(initial=0))
+    print(
+        f"{name:12} {title:20} {outcome.scores}  "
+        f"largest change outside the edited square {outside:.4f}",
+        flush=True,
+    )
+    return photo, result
+
+
+def save_sheet(path: Path, strips: list[Image]) -> None:
+    """Stack strips of different widths."""
+    width = max(each.shape[1] for each in strips)
+    padded = [np.pad(each, ((0, 0), (0, width - each.shape[1]), (0, 0))) for each in strips]
+    image.save(path, np.concatenate(padded))
 
 
 def main(config: Config) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     paths = references(config.faces / "lfw", 7)
-    made = photos(paths)
-    for name, photo in made.items():
+    for name, photo in make_photos(paths).items():
         image.save(config.out / f"{name}.png", photo)
-    for title, asked in ASKED.items():
-        rows = []
-        for name in made:
-            source, out = config.out / f"{name}.png", config.out / f"{name}_{title}.png"
+    for title in EDITS:
+        strips = []
+        for name, people in PEOPLE.items():
             number = 2 if name == "two_faces" and "Smiling" in title else 1
-            chosen = {"gallery": config.faces / "lfw", **asked, "face": number}
-            if chosen["gallery"]:
-                chosen["identity"] = paths[PEOPLE[name][number - 1]].parent.name
-            (outcome,) = edit(Edit(source, out, paste_back=True, **chosen))
-            photo, result = image.load(source), image.load(out)
-            inside = face_square(source, photo, number)
-            outside = float(np.abs(result - photo)[~inside].max(initial=0))
-            print(
-                f"{name:12} {title:20} {outcome.scores}  largest change outside the face's square {outside:.4f}",
-                flush=True,
-            )
-            rows.append(strip([(name, photo), (title, result)], height=300))
-        width = max(each.shape[1] for each in rows)
-        image.save(
-            config.out / f"sheet_{title}.png",
-            np.concatenate(
-                [np.pad(each, ((0, 0), (0, width - each.shape[1]), (0, 0))) for each in rows]
-            ),
-        )
-
-
-def face_square(path: Path, photo: Image, number: int) -> np.ndarray:
-    """Which pixels of a photo lie in the square that is edited."""
-    face = align.load_face(path, 112, "auto", align.Pick(number))
-    y, x = np.indices(photo.shape[:2])
-    there = align.moved(np.stack([x.ravel(), y.ravel()], 1), face.placement)
-    return np.asarray(((there > -1) & (there < 112)).all(1)).reshape(photo.shape[:2])
+            identity = paths[people[number - 1]].parent.name
+            photo, result = edit_photo(config, name, title, number, identity)
+            strips.append(strip([(name, photo), (title, result)], height=300))
+        save_sheet(config.out / f"sheet_{title}.png", strips)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Edit a public-domain portrait with two named attributes and lay the pictures side by side.
+"""Edit a public-domain portrait with two named attributes, and show the results side by side.
 
     python experiments/demo/demo.py --out out/demo
 
-The portrait is that of the astronaut Eileen Collins (NASA, public domain), which scikit-image ships. Its landmarks are given here by hand, so that no face
-detector is needed.
+The portrait shows the astronaut Eileen Collins (NASA, public domain) and ships with scikit-image. Its
+landmarks are written down here, so the demo needs no face detector.
 """
 
 import sys
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from facegen_jax.edit.engine import edit
 from facegen_jax.edit.settings import Edit, Weights
-from facegen_jax.faces import align, image
+from facegen_jax.faces import geometry, image
 from facegen_jax.faces.strip import strip
 from facegen_jax.types import Image
 
@@ -36,43 +36,50 @@ class Config:
         ("Eyeglasses", 1.3, "eyes+brows"),
         ("Senior", 1.0, "face+hair"),
     )
-    """Named attributes, their strengths and regions: a small strip wants much of them, and less weight on the identity."""
+    """Named attributes with their strengths and regions. The strip is small, so the edits are strong and
+    the identity weighs less than by default."""
 
 
 def portrait() -> Image:
-    """The astronaut's face on the template, RGB in [0, 1]."""
+    """Return the astronaut's face, aligned with the template."""
     try:
         import skimage.data
     except ImportError:
-        sys.exit("the demo's portrait comes with scikit-image: pip install 'facegen_jax[demo]'")
-    return align.to_template(skimage.data.astronaut().astype(np.float32) / 255, LANDMARKS, SIZE)
+        sys.exit("the demo's portrait ships with scikit-image: pip install 'facegen_jax[demo]'")
+    return geometry.to_template(skimage.data.astronaut().astype(np.float32) / 255, LANDMARKS, SIZE)
+
+
+def run_edit(options: Edit, label: str) -> Image:
+    """Run one edit with a progress bar and print its scores."""
+    with tqdm(total=options.steps, desc=label, unit="step", disable=None) as bar:
+
+        def progress(done: int, totals: np.ndarray) -> None:
+            bar.update(done - bar.n)
+
+        (outcome,) = edit(options, progress)
+    print(f"{label}: {outcome.record['metrics']}", flush=True)
+    return outcome.solution.image
 
 
 def main(config: Config) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     reference = config.out / "reference.png"
     image.save(reference, portrait())
-    pictures = [("reference", image.load(reference))]
+    images = [("reference", image.load(reference))]
     for attribute, strength, region in config.attributes:
-        out = config.out / f"{attribute.lower().replace(' ', '_')}.png"
-        settings = Edit(
+        options = Edit(
             reference,
-            out,
+            config.out / f"{attribute.lower().replace(' ', '_')}.png",
             attribute=attribute,
             strength=(strength,),
             region=region,
             weights=Weights(identity=0.3),
             align="none",
         )
-        with tqdm(total=settings.steps, desc=f"{attribute:>12}", unit="step", disable=None) as bar:
-            (outcome,) = edit(
-                settings, lambda done, totals, bar=bar: bar.update(done - bar.n) and None
-            )
-        pictures.append((f"{attribute} {strength:+g}", outcome.solution.image))
-        print(f"{attribute:>12}: {outcome.record['metrics']}", flush=True)
-    place = config.out / "strip.png"
-    image.save(place, strip(pictures))
-    print(f"the strip is at {place.resolve()}")
+        images.append((f"{attribute} {strength:+g}", run_edit(options, f"{attribute:>12}")))
+    path = config.out / "strip.png"
+    image.save(path, strip(images))
+    print(f"wrote {path.resolve()}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Draw the training curve of runs that followed each other: python curve.py --logs work/first/log.jsonl work/second/log.jsonl."""
+"""Draw the training curve of consecutive runs.
+
+python experiments/small_network/curve.py --logs work/first/log.jsonl work/second/log.jsonl
+"""
 
 import json
 from dataclasses import dataclass
@@ -7,13 +10,28 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+SMOOTHED = 5
+"""Records in the moving average."""
+
 
 @dataclass
 class Config:
     """Draw the training curve."""
 
     logs: tuple[Path, ...]
+    """Logs in the order of the runs."""
     out: Path = Path("weights/curve.png")
+
+
+def read_logs(paths: tuple[Path, ...]) -> list[tuple[int, dict[str, float]]]:
+    """Return records with their steps, counted on from run to run."""
+    records, offset = [], 0
+    for path in paths:
+        rows = map(json.loads, path.read_text().splitlines())
+        by_step = {row["step"]: row for row in rows}  # a resumed run repeats some steps
+        records += [(offset + step, by_step[step]) for step in sorted(by_step)]
+        offset = records[-1][0]
+    return records
 
 
 def main(config: Config) -> None:
@@ -22,34 +40,15 @@ def main(config: Config) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    steps, records, offset = [], [], 0
-    for log in config.logs:
-        rows = {
-            row["step"]: row for row in map(json.loads, log.read_text().splitlines())
-        }  # a resumed run repeats some steps
-        steps += [offset + step for step in sorted(rows)]
-        records += [rows[step] for step in sorted(rows)]
-        offset = steps[-1]
+    records = read_logs(config.logs)
     figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
-    for axis, loss, title in zip(
-        axes,
-        ("identity", "attributes"),
-        ("1 - cosine to the teacher", "attribute cross-entropy"),
-        strict=True,
-    ):
-        for kind in ("plain", "moved"):
-            points = np.array(
-                [
-                    (step, row[f"{kind}_{loss}"])
-                    for step, row in zip(steps, records, strict=True)
-                    if f"{kind}_{loss}" in row
-                ]
-            )
-            axis.plot(
-                points[4:, 0],
-                np.convolve(points[:, 1], np.ones(5) / 5, "valid"),
-                label=f"{kind} pictures",
-            )
+    titles = {"identity": "1 - cosine to the teacher", "attributes": "attribute cross-entropy"}
+    for axis, (loss, title) in zip(axes, titles.items(), strict=True):
+        for kind, label in (("plain", "plain images"), ("moved", "adversarial images")):
+            name = f"{kind}_{loss}"
+            points = np.array([(step, row[name]) for step, row in records if name in row])
+            average = np.convolve(points[:, 1], np.ones(SMOOTHED) / SMOOTHED, "valid")
+            axis.plot(points[SMOOTHED - 1 :, 0], average, label=label)
         axis.set(title=title, xlabel="batch")
         axis.grid(alpha=0.3)
     axes[0].legend()

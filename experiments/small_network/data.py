@@ -9,7 +9,7 @@ import numpy as np
 
 SETS = ("lfw", "celeba", "utkface")
 HELD_OUT = {"lfw": 0.2, "celeba": 0.15, "utkface": 0.1}
-"""Share of the identities (of the photos, where a set names none) that training never sees."""
+"""Share of the identities that training never sees; of the photos, if a set has no identities."""
 NOT_ATTRIBUTES = {
     "filename",
     "identity",
@@ -20,7 +20,9 @@ NOT_ATTRIBUTES = {
     "tri_eyeglasses",
     "tri_smiling",
 }
-
+"""Columns of the label tables that are not attributes, beside coordinates."""
+COORDINATES = ("_x", "_y", "_x1", "_y1", "_x2", "_y2")
+"""Endings of the columns that hold coordinates."""
 LFW_OPPOSITES = (
     ("Male", "Female"),
     ("Smiling", "Frowning"),
@@ -32,69 +34,70 @@ LFW_OPPOSITES = (
     ("Soft Lighting", "Harsh Lighting"),
     ("Straight Hair", "Curly Hair"),
 )
-"""LFW's labels come from classifiers: 1 is confident, 0 is not. Of a pair, 0 counts only where the other one is confident."""
-LFW_SURE = {
+"""Opposite attributes. LFW's labels come from classifiers: 1 is confident, 0 is not. A 0 in one column
+counts as a negative only if the opposite column is confident."""
+LFW_CLEAN = {
     "tri_male": ("Male", "Female"),
     "tri_eyeglasses": ("Eyeglasses", "No Eyewear"),
     "tri_smiling": ("Smiling", "Frowning"),
 }
-"""Columns with clean values (1, 0 or blank) for the first of the pair."""
+"""Columns with clean values (1, 0 or blank) of the first attribute of the pair."""
 
 
 @dataclass(frozen=True)
 class Faces:
-    """Aligned photos of one set; labels are 1, 0 or -1 (unknown), one column for each of `attributes`."""
+    """Aligned photos of one set, with a row for each face in every array."""
 
     filenames: list[str]
-    pictures: np.ndarray
+    images: np.ndarray
+    """uint8, `faces height width 3`."""
     embeddings: np.ndarray
+    """The teacher's, `faces 128`."""
     labels: np.ndarray
+    """1, 0 or -1 (unknown), `faces attributes`."""
     identities: np.ndarray
     held_out: np.ndarray
+    """Faces that training never sees."""
 
 
 def read_labels(
     folder: Path, name: str, *, raw: bool = False
 ) -> tuple[list[str], list[dict[str, int]], list[str]]:
-    """File names, known labels per photo under the shared names, and identities; `raw` takes every 0 of LFW at its word."""
+    """Return file names, known labels and identities of a set's photos.
+
+    Attributes have the names that all sets share. `raw` takes every 0 of LFW as a negative.
+    """
     with open(folder / name / "labels.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    read = {"lfw": _labels if raw else _lfw_labels, "celeba": _labels, "utkface": _utkface_labels}[
-        name
-    ]
-    known = [read(row) for row in rows]
-    return (
-        [row["filename"] for row in rows],
-        known,
-        [row.get("identity") or row["filename"] for row in rows],
-    )
+    readers = {
+        "lfw": _plain_labels if raw else _lfw_labels,
+        "celeba": _plain_labels,
+        "utkface": _utkface_labels,
+    }
+    labels = [readers[name](row) for row in rows]
+    identities = [row.get("identity") or row["filename"] for row in rows]
+    return [row["filename"] for row in rows], labels, identities
 
 
-def _labels(row: dict[str, str]) -> dict[str, int]:
-    names = [
-        name
-        for name in row
-        if name not in NOT_ATTRIBUTES
-        and not name.endswith(("_x", "_y", "_x1", "_y1", "_x2", "_y2"))
-    ]
+def _plain_labels(row: dict[str, str]) -> dict[str, int]:
     return {
-        name.replace("_", " ").replace("5 o Clock", "5 o' Clock"): int(row[name])
-        for name in names
-        if row[name] != ""
+        name.replace("_", " ").replace("5 o Clock", "5 o' Clock"): int(value)
+        for name, value in row.items()
+        if name not in NOT_ATTRIBUTES and not name.endswith(COORDINATES) and value != ""
     }
 
 
 def _lfw_labels(row: dict[str, str]) -> dict[str, int]:
-    labels = _labels(row)
+    labels = _plain_labels(row)
     for pair in LFW_OPPOSITES:
-        if labels.get(pair[0]) == labels.get(pair[1]):  # neither is confident (or both are)
+        if labels.get(pair[0]) == labels.get(pair[1]):  # neither is confident, or both are
             for name in pair:
                 labels.pop(name, None)
-    for column, (name, opposite) in LFW_SURE.items():
+    for column, (name, opposite) in LFW_CLEAN.items():
         if row[column]:
-            labels |= {name: int(row[column])} | (
-                {} if name == "Smiling" else {opposite: 1 - int(row[column])}
-            )
+            labels[name] = int(row[column])
+            if name != "Smiling":  # a face that does not smile need not frown
+                labels[opposite] = 1 - int(row[column])
     return labels
 
 
@@ -104,45 +107,60 @@ def _utkface_labels(row: dict[str, str]) -> dict[str, int]:
         "Male": 1 - int(row["gender_0male_1female"]),
         "Female": int(row["gender_0male_1female"]),
     }
-    if not 45 <= age < 60:  # the years in between are neither
+    if not 45 <= age < 60:  # ages in between are unknown
         labels["Senior"] = int(age >= 60)
     if not 10 <= age < 14:
         labels["Child"] = int(age < 10)
     labels["Baby"] = int(age < 3)
-    return labels | {
-        name: int(race == code) for code, name in enumerate(("White", "Black", "Asian", "Indian"))
-    }
+    races = enumerate(("White", "Black", "Asian", "Indian"))
+    return labels | {name: int(race == code) for code, name in races}
 
 
 def vocabulary(faces: Path) -> list[str]:
-    """Every attribute that any set labels, sorted."""
-    return sorted({name for s in SETS for known in read_labels(faces, s)[1] for name in known})
+    """Return every attribute that any set labels, sorted."""
+    return sorted({name for each in SETS for row in read_labels(faces, each)[1] for name in row})
 
 
 def load(
     faces: Path, prepared: Path, name: str, attributes: list[str], *, raw: bool = False
 ) -> Faces:
-    """One prepared set with its labels; the split is by a hash of the identity, so it never changes."""
+    """Load a prepared set with its labels; a hash of the identity decides the split, so it is stable.
+
+    Args:
+        faces: folder of the sets.
+        prepared: folder that `prepare.py` wrote.
+        name: the set.
+        attributes: columns of the labels, in this order.
+        raw: see `read_labels`.
+
+    Raises:
+        ValueError: the set was prepared from another labels.csv.
+    """
     arrays = np.load(prepared / f"{name}.npz")
     filenames, known, identities = read_labels(faces, name, raw=raw)
     if list(arrays["filenames"]) != filenames:
         raise ValueError(
-            f"{prepared / name}.npz was prepared from another labels.csv; delete it and run prepare.py again"
+            f"{prepared / name}.npz was prepared from another labels.csv; "
+            "delete it and run prepare.py again"
         )
-    labels = np.array(
-        [[row.get(attribute, -1) for attribute in attributes] for row in known], np.int8
-    )
-    held_out = np.array([_fraction(name + identity) < HELD_OUT[name] for identity in identities])
+    labels = [[row.get(attribute, -1) for attribute in attributes] for row in known]
+    held_out = [_fraction(name + identity) < HELD_OUT[name] for identity in identities]
     return Faces(
-        filenames, arrays["pictures"], arrays["embeddings"], labels, np.array(identities), held_out
+        filenames,
+        arrays["pictures"],
+        arrays["embeddings"],
+        np.array(labels, np.int8),
+        np.array(identities),
+        np.array(held_out),
     )
 
 
-def crops(pictures: np.ndarray, size: int) -> np.ndarray:
-    """The template without the margin."""
-    edge = (pictures.shape[1] - size) // 2
-    return pictures[:, edge : edge + size, edge : edge + size]
+def crops(images: np.ndarray, size: int) -> np.ndarray:
+    """Cut the margin off prepared images: return the template alone, `size` pixels square."""
+    edge = (images.shape[1] - size) // 2
+    return images[:, edge : edge + size, edge : edge + size]
 
 
 def _fraction(text: str) -> float:
+    """Hash text to a number in [0, 1)."""
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32

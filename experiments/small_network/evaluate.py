@@ -1,10 +1,12 @@
-"""Measure the small network on faces it never saw: verification and attributes.
+"""Measure the small network on held-out faces: verification and attributes.
 
-    python experiments/small_network/evaluate.py --faces FOLDER --prepared FOLDER --out experiments/small_network
+    python experiments/small_network/evaluate.py --faces FOLDER --prepared FOLDER \
+        --out experiments/small_network
 
-Verification: pairs of LFW photos of held-out people, as many genuine as impostor; accuracy is the ten-fold one of LFW's protocol (the
-threshold is chosen on nine folds of people). Attributes: AUC of the network's own head in each set, for attributes with at least 100
-held-out positives (and negatives) there. Nothing is averaged over mirror images.
+Verification uses pairs of LFW photos of held-out people, half of them genuine. The accuracy is the
+ten-fold one of LFW's protocol: the threshold is chosen on nine folds of people. Attributes are scored by
+the AUC of the network's own head in each set, if the set has at least 100 held-out positives and 100
+negatives. Nothing is averaged over mirror images.
 """
 
 import itertools
@@ -17,12 +19,17 @@ import jax
 import numpy as np
 import tyro
 
-from facegen_jax.network.checkpoint import Network, load_network
+from facegen_jax.network.checkpoint import load_network
 from facegen_jax.network.metrics import attribute_scores
+from facegen_jax.network.protocol import Network
 from facegen_jax.network.vgg_face import descriptor
 
 PER_PERSON = 25
-"""Most genuine pairs of one person: a few people of LFW have hundreds of photos."""
+"""Largest number of genuine pairs per person: a few people in LFW have hundreds of photos."""
+FOLDS = 10
+SMALLEST = 100
+"""Held-out positives, and negatives, that an attribute needs to be scored."""
+BATCH = 128
 
 
 @dataclass
@@ -37,21 +44,24 @@ class Config:
 
 
 def outputs(network: Network, faces: data.Faces) -> tuple[np.ndarray, np.ndarray]:
-    """Descriptors and attribute scores of the held-out faces."""
-    pictures = data.crops(faces.pictures[faces.held_out], network.size)
-    both = jax.jit(
-        lambda images: (descriptor(network.params, images), attribute_scores(network, images))
-    )
+    """Return the descriptors and attribute logits of the held-out faces."""
+    images = data.crops(faces.images[faces.held_out], network.size)
+    both = jax.jit(lambda batch: (descriptor(network, batch), attribute_scores(network, batch)))
     batches = [
-        both(pictures[i : i + 128].astype(np.float32) / 255) for i in range(0, len(pictures), 128)
+        both(images[i : i + BATCH].astype(np.float32) / 255) for i in range(0, len(images), BATCH)
     ]
-    return np.concatenate([b[0] for b in batches]), np.concatenate([b[1] for b in batches])
+    descriptors, scores = zip(*batches, strict=True)
+    return np.concatenate(descriptors), np.concatenate(scores)
 
 
 def pairs(
     identities: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Index pairs, whether they are one person, and the fold (0 to 9) of the first one's identity."""
+    """Draw as many impostor pairs as there are genuine ones.
+
+    Returns:
+        Index pairs, whether each shows one person, and the fold (0 to 9) of its first identity.
+    """
     people = {name: np.flatnonzero(identities == name) for name in sorted(set(identities))}
     genuine = []
     for photos in people.values():
@@ -59,48 +69,64 @@ def pairs(
         genuine += [possible[i] for i in rng.permutation(len(possible))[:PER_PERSON]]
     impostor: set[tuple[int, int]] = set()
     while len(impostor) < len(genuine):
-        one, other = sorted(rng.integers(0, len(identities), 2))
-        if identities[one] != identities[other]:
-            impostor.add((int(one), int(other)))
-    fold = {name: number % 10 for number, name in enumerate(rng.permutation(list(people)))}
+        first, second = sorted(rng.integers(0, len(identities), 2))
+        if identities[first] != identities[second]:
+            impostor.add((int(first), int(second)))
+    folds = {name: index % FOLDS for index, name in enumerate(rng.permutation(list(people)))}
     index = np.array([*genuine, *sorted(impostor)])
-    return (
-        index,
-        np.arange(len(index)) < len(genuine),
-        np.array([fold[identities[i]] for i in index[:, 0]]),
-    )
+    same = np.arange(len(index)) < len(genuine)
+    return index, same, np.array([folds[identities[i]] for i in index[:, 0]])
 
 
-def verification(similarity: np.ndarray, same: np.ndarray, fold: np.ndarray) -> list[float]:
-    """Accuracy on each fold with the threshold that is best on the others."""
+def fold_accuracies(similarity: np.ndarray, same: np.ndarray, fold: np.ndarray) -> list[float]:
+    """Return the accuracy on each fold, with the threshold that is best on the others."""
     accuracies = []
-    for number in range(10):
+    for number in range(FOLDS):
         train, test = fold != number, fold == number
-        candidates = np.quantile(similarity[train], np.linspace(0, 1, 400))
-        best = max(
-            candidates,
-            key=lambda threshold: np.mean((similarity[train] > threshold) == same[train]),
-        )
+        thresholds = np.quantile(similarity[train], np.linspace(0, 1, 400))
+        correct = [np.mean((similarity[train] > each) == same[train]) for each in thresholds]
+        best = thresholds[int(np.argmax(correct))]
         accuracies.append(float(np.mean((similarity[test] > best) == same[test])))
     return accuracies
 
 
 def auc(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve, by ranks; ties count half."""
+    """Return the area under the ROC curve, from ranks; ties count half."""
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     n = int(positive.sum())
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(scores) - n)))
 
 
+def verification(faces: data.Faces, descriptors: np.ndarray) -> dict[str, float]:
+    """Return verification scores of the network and of its teacher on the same pairs."""
+    identities, teacher = faces.identities[faces.held_out], faces.embeddings[faces.held_out]
+    index, same, fold = pairs(identities, np.random.default_rng(0))
+    first, second = index.T
+    similarity = np.sum(descriptors[first] * descriptors[second], -1)
+    teacher_similarity = -np.linalg.norm(teacher[first] - teacher[second], axis=-1)
+    accuracies = fold_accuracies(similarity, same, fold)
+    teacher_accuracies = fold_accuracies(teacher_similarity, same, fold)
+    return {
+        "pairs": len(index),
+        "people": len(set(identities)),
+        "accuracy": round(float(np.mean(accuracies)), 4),
+        "standard_error": round(float(np.std(accuracies) / np.sqrt(FOLDS)), 4),
+        "auc": round(auc(similarity, same), 4),
+        "teacher_accuracy": round(float(np.mean(teacher_accuracies)), 4),
+        "median_cosine_genuine": round(float(np.median(similarity[same])), 3),
+        "median_cosine_impostor": round(float(np.median(similarity[~same])), 3),
+    }
+
+
 def attribute_rows(
     network: Network, name: str, faces: data.Faces, scores: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """AUC of each attribute with at least 100 held-out positives and negatives in this set."""
+    """Return the AUC of each attribute with enough held-out faces in this set."""
     labels, rows = faces.labels[faces.held_out], {}
     for column, attribute in enumerate(network.attributes):
         known, positive = labels[:, column] >= 0, labels[:, column] == 1
-        if positive.sum() >= 100 and (known & ~positive).sum() >= 100:
+        if positive.sum() >= SMALLEST and (known & ~positive).sum() >= SMALLEST:
             rows[f"{name}: {attribute}"] = {
                 "positives": int(positive.sum()),
                 "auc": round(auc(scores[known, column], positive[known]), 4),
@@ -110,42 +136,20 @@ def attribute_rows(
 
 def main(config: Config) -> None:
     network = load_network(config.params)
-    raw: dict = {}
-    results: dict = {"network": {"name": network.name, "sha256": network.sha256}, "attributes": {}}
+    attributes, raw = {}, {}
+    results: dict = {"network": {"name": network.name, "sha256": network.sha256}}
+    results["attributes"] = attributes
     for name in data.SETS:
-        faces = data.load(config.faces, config.prepared, name, list(network.attributes))
+        source = (config.faces, config.prepared, name, list(network.attributes))
+        faces, with_raw_labels = data.load(*source), data.load(*source, raw=True)
         descriptors, scores = outputs(network, faces)
         if name == "lfw":
-            identities = faces.identities[faces.held_out]
-            index, same, fold = pairs(identities, np.random.default_rng(0))
-            teacher = faces.embeddings[faces.held_out]
-            similarity = np.sum(descriptors[index[:, 0]] * descriptors[index[:, 1]], -1)
-            accuracy = verification(similarity, same, fold)
-            of_teacher = verification(
-                -np.linalg.norm(teacher[index[:, 0]] - teacher[index[:, 1]], axis=-1), same, fold
-            )
-            results["verification"] = {
-                "pairs": len(index),
-                "people": len(set(identities)),
-                "accuracy": round(float(np.mean(accuracy)), 4),
-                "standard_error": round(float(np.std(accuracy) / np.sqrt(10)), 4),
-                "auc": round(auc(similarity, same), 4),
-                "teacher_accuracy": round(float(np.mean(of_teacher)), 4),
-                "median_cosine_genuine": round(float(np.median(similarity[same])), 3),
-                "median_cosine_impostor": round(float(np.median(similarity[~same])), 3),
-            }
-        results["attributes"] |= attribute_rows(network, name, faces, scores)
-        raw |= attribute_rows(
-            network,
-            name,
-            data.load(config.faces, config.prepared, name, list(network.attributes), raw=True),
-            scores,
-        )
-    for key, rows in (("mean_auc", results["attributes"]), ("mean_auc_raw_labels", raw)):
-        results[key], results[f"{key}_rows"] = (
-            round(float(np.mean([row["auc"] for row in rows.values()])), 4),
-            len(rows),
-        )
+            results["verification"] = verification(faces, descriptors)
+        attributes |= attribute_rows(network, name, faces, scores)
+        raw |= attribute_rows(network, name, with_raw_labels, scores)
+    for key, rows in (("mean_auc", attributes), ("mean_auc_raw_labels", raw)):
+        results[key] = round(float(np.mean([row["auc"] for row in rows.values()])), 4)
+        results[f"{key}_rows"] = len(rows)
     (config.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(json.dumps(results["verification"], indent=1))
     print({key: value for key, value in results.items() if key.startswith("mean_auc")})

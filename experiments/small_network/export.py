@@ -1,6 +1,7 @@
-"""Fold batch normalisation into the convolutions and write the network as the package's checkpoint.
+"""Fold batch normalisation into the convolutions, and write the network as a checkpoint of the package.
 
-python experiments/small_network/export.py --checkpoint FOLDER/checkpoint.pt --out weights/small.safetensors
+python experiments/small_network/export.py --checkpoint FOLDER/checkpoint.pt \
+    --out weights/small.safetensors
 """
 
 import json
@@ -11,12 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 import tyro
-from train import MEAN, SCALE, Network
+from model import MEAN, SCALE, Network
 
 from facegen_jax.network.checkpoint import save_network
 from facegen_jax.network.vgg_face import CONVOLUTIONS
 
-TERMS = "trained on CelebA, UTKFace (non-commercial research) and LFW (no explicit licence): for non-commercial research only"
+TERMS = (
+    "trained on CelebA, UTKFace (non-commercial research) and LFW (no explicit licence): "
+    "for non-commercial research only"
+)
 
 
 @dataclass
@@ -24,21 +28,22 @@ class Config:
     """Export a trained network."""
 
     checkpoint: Path
+    """checkpoint.pt of a training run."""
     out: Path = Path("weights/small.safetensors")
 
 
 def folded(network: Network) -> dict[str, dict[str, np.ndarray]]:
-    """The package's parameter tree: HWIO kernels, batch normalisation and input scale folded in."""
+    """Return the package's parameters: HWIO kernels, batch norm and input scale folded in."""
     modules = list(network.features)
     convolutions = [module for module in modules if isinstance(module, torch.nn.Conv2d)]
     norms = [module for module in modules if isinstance(module, torch.nn.BatchNorm2d)]
     params = {}
     for name, convolution, norm in zip(CONVOLUTIONS, convolutions, norms, strict=True):
-        gain = norm.weight / torch.sqrt(_known(norm.running_var) + norm.eps)
+        gain = norm.weight / torch.sqrt(_statistic(norm.running_var) + norm.eps)
         kernel = convolution.weight * gain.view(-1, 1, 1, 1) / (SCALE if name == "conv1_1" else 1)
         params[name] = {
             "kernel": kernel.permute(2, 3, 1, 0),
-            "bias": norm.bias - _known(norm.running_mean) * gain,
+            "bias": norm.bias - _statistic(norm.running_mean) * gain,
         }
     for name in ("fc6", "fc7", "fc8", "embedding"):
         layer = getattr(network, name)
@@ -49,9 +54,9 @@ def folded(network: Network) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def _known(statistic: torch.Tensor | None) -> torch.Tensor:
-    assert statistic is not None, "the batch normalisation kept no statistics"
-    return statistic
+def _statistic(buffer: torch.Tensor | None) -> torch.Tensor:
+    assert buffer is not None, "the batch normalisation tracked no statistics"
+    return buffer
 
 
 def main(config: Config) -> None:

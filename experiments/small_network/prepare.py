@@ -1,9 +1,10 @@
-"""Align the labelled photos to the template and compute the teacher's embeddings; writes one array file per set.
+"""Align the labelled photos with the template, and compute the teacher's embeddings.
 
     python experiments/small_network/prepare.py --faces FOLDER --out FOLDER
 
-Each photo's face is found with dlib (CC0 five-point landmarks); where none is found the set's median landmarks stand in, which
-is sound because all three sets are roughly aligned already. The teacher is dlib's CC0 face ResNet, 128 numbers a face.
+Writes one array file per set. dlib finds the face of each photo (CC0 five-point landmarks). If it finds
+none, the set's median landmarks are used, which is sound because all three sets are roughly aligned
+already. The teacher is dlib's CC0 face ResNet, with 128 numbers per face.
 """
 
 import concurrent.futures
@@ -16,11 +17,13 @@ from typing import Any
 
 import numpy as np
 import tyro
+from data import SETS
 from tqdm import tqdm
 
-from facegen_jax.faces import align, detector, image
+from facegen_jax.faces import detector, geometry, image
 
-SIZE, MARGIN = 120, 4 / 112  # the 112-pixel template with 4 pixels around it, for random crops
+SIZE, MARGIN = 120, 4 / 112
+"""The 112-pixel template with a margin of 4 pixels, for random crops."""
 
 
 @dataclass
@@ -28,83 +31,76 @@ class Config:
     """Align photos and compute teacher embeddings."""
 
     faces: Path
-    """Folder with the sets lfw, celeba and utkface, each with labels.csv and images/."""
+    """Folder of the sets lfw, celeba and utkface, each with labels.csv and images/."""
     out: Path
-    """Where SET.npz is written."""
+    """Folder for SET.npz."""
     processes: int = 2
 
 
 def find(path: Path) -> np.ndarray | None:
-    """Landmarks of the face nearest the picture's centre, or None."""
-    picture = image.load(path)
-    centre = np.array(picture.shape[1::-1]) / 2
-    found = detector.detect(picture)
-    return min(found, key=lambda points: np.linalg.norm(points.mean(0) - centre)) if found else None
+    """Return the landmarks of the face nearest to the photo's centre, or None."""
+    photo = image.load(path)
+    centre = np.array(photo.shape[1::-1]) / 2
+    faces = detector.detect(photo)
+    return min(faces, key=lambda points: np.linalg.norm(points.mean(0) - centre)) if faces else None
 
 
 def cut(job: tuple[Path, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The aligned picture (uint8) and the teacher's embedding of the face."""
+    """Return the aligned image (uint8) and the teacher's embedding of the face."""
     path, landmarks = job
-    picture = image.load(path)
-    aligned = align.to_template(picture, landmarks, SIZE, margin=MARGIN)
-    pixels = np.round(picture * 255).astype(np.uint8)
-    return np.round(aligned * 255).astype(np.uint8), embed(pixels, landmarks)
+    photo = image.load(path)
+    aligned = geometry.to_template(photo, landmarks, SIZE, margin=MARGIN)
+    return image.pixels(aligned), embed(image.pixels(photo), landmarks)
 
 
 @functools.cache
 def teacher() -> tuple[Any, Any]:
-    """dlib and its face ResNet."""
+    """Return dlib and its face ResNet."""
     dlib = importlib.import_module("dlib")
-    return dlib, dlib.face_recognition_model_v1(
-        str(detector.model_file("dlib_face_recognition_resnet_model_v1.dat"))
-    )
+    path = detector.model_file("dlib_face_recognition_resnet_model_v1.dat")
+    return dlib, dlib.face_recognition_model_v1(str(path))
 
 
 def embed(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """dlib's face embedding (128 numbers, Euclidean)."""
+    """Return dlib's face embedding: 128 numbers, compared by Euclidean distance."""
     dlib, network = teacher()
-    points = dlib.full_object_detection(
-        dlib.rectangle(0, 0, 1, 1), [dlib.point(*map(round, p)) for p in landmarks]
+    points = [dlib.point(*map(round, point)) for point in landmarks]
+    face = dlib.full_object_detection(dlib.rectangle(0, 0, 1, 1), points)
+    chip = dlib.get_face_chip(pixels, face, 150)
+    return np.array(network.compute_face_descriptor(chip), np.float32)
+
+
+def save_set(config: Config, name: str, path: Path) -> None:
+    """Align one set and write it, atomically, with its file names, embeddings and landmarks."""
+    with open(config.faces / name / "labels.csv", newline="") as file:
+        filenames = [row["filename"] for row in csv.DictReader(file)]
+    paths = [config.faces / name / "images" / filename for filename in filenames]
+    with concurrent.futures.ProcessPoolExecutor(config.processes) as pool:
+        detected = list(tqdm(pool.map(find, paths, chunksize=16), f"{name}: landmarks", len(paths)))
+        found = np.array([points is not None for points in detected])
+        median = np.median([points for points in detected if points is not None], axis=0)
+        landmarks = [median if points is None else points for points in detected]
+        jobs = pool.map(cut, zip(paths, landmarks, strict=True), chunksize=16)
+        images, embeddings = zip(*tqdm(jobs, f"{name}: embeddings", len(paths)), strict=True)
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez(
+        temporary,
+        filenames=filenames,
+        pictures=images,
+        embeddings=embeddings,
+        found=found,
+        landmarks=landmarks,
     )
-    return np.array(
-        network.compute_face_descriptor(dlib.get_face_chip(pixels, points, 150)), np.float32
-    )
+    temporary.replace(path)
+    print(f"{name}: {len(paths)} photos, {int((~found).sum())} with the set's median landmarks")
 
 
 def main(config: Config) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
-    for name in ("lfw", "celeba", "utkface"):
-        target = config.out / f"{name}.npz"
-        if target.exists():
-            continue
-        with open(config.faces / name / "labels.csv", newline="") as file:
-            filenames = [row["filename"] for row in csv.DictReader(file)]
-        paths = [config.faces / name / "images" / filename for filename in filenames]
-        with concurrent.futures.ProcessPoolExecutor(config.processes) as pool:
-            landmarks = list(
-                tqdm(pool.map(find, paths, chunksize=16), f"{name}: landmarks", len(paths))
-            )
-            found = np.array([points is not None for points in landmarks])
-            median = np.median([points for points in landmarks if points is not None], axis=0)
-            jobs = [
-                (path, median if points is None else points)
-                for path, points in zip(paths, landmarks, strict=True)
-            ]
-            pictures, embeddings = zip(
-                *tqdm(pool.map(cut, jobs, chunksize=16), f"{name}: embeddings", len(jobs)),
-                strict=True,
-            )
-        temporary = target.with_suffix(".tmp.npz")
-        np.savez(
-            temporary,
-            filenames=filenames,
-            pictures=pictures,
-            embeddings=embeddings,
-            found=found,
-            landmarks=[j[1] for j in jobs],
-        )
-        temporary.replace(target)
-        print(f"{name}: {len(paths)} photos, {int((~found).sum())} with the set's median landmarks")
+    for name in SETS:
+        path = config.out / f"{name}.npz"
+        if not path.exists():
+            save_set(config, name, path)
 
 
 if __name__ == "__main__":

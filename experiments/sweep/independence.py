@@ -1,8 +1,9 @@
-"""Does a face's picture depend on the batch that it is solved in, and what does it cost that it does not?
+"""Does a face's result depend on the batch that it is solved in, and what does independence cost?
 
     python experiments/sweep/independence.py --faces ../shared/faces/lfw
 
-On CPUs the problems of a batch are solved one after the other inside the compiled program. The other way, all at once as on accelerators, is tried beside it.
+On CPUs the compiled program solves the problems of a batch one after the other. This script also times
+the alternative, which accelerators use: all of them at once.
 """
 
 import json
@@ -17,14 +18,19 @@ import jax
 import numpy as np
 import tyro
 
-from facegen_jax import load_network, stack
+from facegen_jax import Solver, load_network, stack
+from facegen_jax.descent.problem import Problem
 from facegen_jax.edit.material import assemble, gather, program
+from facegen_jax.edit.request import Request, resolve
 from facegen_jax.edit.settings import Edit
+from facegen_jax.network.protocol import Network
+
+OptimizerName = Literal["adam", "sgd", "lbfgs"]
 
 
 @dataclass(frozen=True)
 class Config:
-    """Where faces are and results go."""
+    """Compare faces solved alone with the same faces solved in a batch."""
 
     faces: Path
     """LFW as a gallery folder."""
@@ -33,47 +39,60 @@ class Config:
     results: Path = Path("experiments/sweep/independence.json")
 
 
-def compare(
-    config: Config, optimizer: Literal["adam", "sgd", "lbfgs"], at_once: bool
-) -> dict[str, object]:
-    """Largest difference between faces alone and the same in one batch, and the time of both."""
-    network = load_network()
+def edit_requests(config: Config, optimizer: OptimizerName) -> list[Request]:
+    """Return the same edit of the first photo of several people."""
     paths = sorted((config.faces / "images").rglob("*_0001.jpg"))[: config.people]
-    edits = [
-        Edit(path, Path("out.png"), attribute="Smiling", optimizer=optimizer, steps=config.steps)
+    return [
+        resolve(
+            Edit(
+                path,
+                Path("out.png"),
+                attribute="Smiling",
+                optimizer=optimizer,
+                steps=config.steps,
+            )
+        )
         for path in paths
     ]
-    problems = [assemble(edit, network, gather(edit, network)) for edit in edits]
-    solver = program(edits[0], network)
+
+
+def timed_solutions(
+    solver: Solver, network: Network, problems: list[Problem]
+) -> tuple[float, float, float]:
+    """Return the largest difference between alone and batched results, and the seconds of both."""
+    solver.compile(network, problems[0])
+    solver.run_stacked(network, stack(problems))
+    began = time.perf_counter()
+    alone = [solver.run(network, problem).image for problem in problems]
+    between = time.perf_counter()
+    batched = [solution.image for solution in solver.run_stacked(network, stack(problems))]
+    ended = time.perf_counter()
+    difference = max(np.abs(a - b).max() for a, b in zip(alone, batched, strict=True))
+    return float(difference), between - began, ended - between
+
+
+def compare(config: Config, optimizer: OptimizerName, at_once: bool) -> dict[str, object]:
+    """Return a row of the results."""
+    network, requests = load_network(), edit_requests(config, optimizer)
+    problems = [assemble(each, network, gather(each, network)) for each in requests]
     backend = jax.default_backend
     try:
-        if at_once:
+        if at_once:  # the solver goes one after the other only on the backend "cpu"
             jax.default_backend = lambda: "at once"
         jax.clear_caches()
-        solver.compile(network.params, problems[0])
-        solver.run_stacked(network.params, stack(problems))
-        began = time.perf_counter()
-        alone = [solver.run(network.params, problem).image for problem in problems]
-        between = time.perf_counter()
-        together = [
-            solution.image for solution in solver.run_stacked(network.params, stack(problems))
-        ]
-        ended = time.perf_counter()
+        difference, alone, batched = timed_solutions(
+            program(requests[0], network), network, problems
+        )
     finally:
         jax.default_backend = backend
-    edited = len(problems) * config.steps
+    steps = len(problems) * config.steps
     return {
         "optimizer": optimizer,
         "in a batch": "at once" if at_once else "one after the other",
-        "largest_difference": round(
-            float(
-                max(np.abs(one - other).max() for one, other in zip(alone, together, strict=True))
-            ),
-            6,
-        ),
+        "largest_difference": round(difference, 6),
         "milliseconds_a_step": {
-            "alone": round(1000 * (between - began) / edited, 1),
-            "in a batch": round(1000 * (ended - between) / edited, 1),
+            "alone": round(1000 * alone / steps, 1),
+            "in a batch": round(1000 * batched / steps, 1),
         },
     }
 
@@ -84,14 +103,13 @@ def main(config: Config) -> None:
         for at_once in (False, True):
             rows.append(compare(config, optimizer, at_once))
             print(rows[-1], flush=True)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {jax.devices()[0].device_kind}"
-    config.results.write_text(
-        json.dumps(
-            {"machine": machine, "people": config.people, "steps": config.steps, "rows": rows},
-            indent=2,
-        )
-        + "\n"
-    )
+    record = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {jax.devices()[0].device_kind}",
+        "people": config.people,
+        "steps": config.steps,
+        "rows": rows,
+    }
+    config.results.write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

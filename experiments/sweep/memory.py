@@ -1,8 +1,9 @@
-"""The memory that a dry run predicts, against what the sweep then takes at most.
+"""Compare the memory that a dry run predicts with the peak that the sweep then reaches.
 
     python experiments/sweep/memory.py --faces ../shared/faces/lfw --out out/memory
 
-On CPUs the sweep's peak is the largest resident size of its process, on accelerators the most that JAX had in use on a device.
+The peak is the largest resident size of the sweep's process on CPUs, and the most that JAX had in use on
+a device elsewhere.
 """
 
 import json
@@ -29,102 +30,98 @@ CASES = (
     ("published widths", 224, 2, "adam"),
     ("published widths", 224, 8, "adam"),
 )
+"""Network, side of the images, batch size, optimizer."""
+MEASURED = """
+import sys
+from facegen_jax.descent import batch
+from facegen_jax.sweep.__main__ import main
+code = main()
+print("PEAK", batch.resident())
+sys.exit(code)
+"""
+"""A sweep that prints its own peak at the end."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Where faces are and results go."""
+    """Compare predicted with measured memory."""
 
     faces: Path
     """Folder of labelled faces."""
     out: Path = Path("out/memory")
-    """Folder for everything; what is in it is removed first."""
+    """Folder for everything that the script writes; it is emptied first."""
     results: Path = Path("experiments/sweep/memory.json")
 
 
 def peak(arguments: list[str]) -> int:
-    """Bytes that a sweep took at most, told by the process itself when it is done."""
-    script = "import sys; from facegen_jax import batch; from facegen_jax.sweep.__main__ import main; code = main(); print('PEAK', batch.resident()); sys.exit(code)"
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    """Run a sweep; return its peak in bytes."""
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURED, *arguments], capture_output=True, text=True, check=True
     )
-    return int(done.stdout.split("PEAK ")[1])
+    return int(run.stdout.split("PEAK ")[1])
 
 
 def predicted(arguments: list[str]) -> float:
-    """Bytes that its dry run tells."""
-    done = subprocess.run(
+    """Run the sweep's dry run; return the bytes that it predicts."""
+    run = subprocess.run(
         [sys.executable, "-m", "facegen_jax.sweep", *arguments, "--dry-run"],
         capture_output=True,
         text=True,
         check=True,
     )
-    found = re.search(r"memory: ([0-9.]+) GB predicted", done.stdout)
-    assert found, done.stdout
-    return 1e9 * float(found[1])
+    match = re.search(r"memory: ([0-9.]+) GB predicted", run.stdout)
+    assert match, run.stdout
+    return 1e9 * float(match[1])
+
+
+def save_published(path: Path) -> None:
+    """Write a random network as wide as VGG-Face, without its dense layers."""
+    params = vgg_face.init_params(jax.random.key(0), PUBLISHED, 224)
+    convolutions = {name: leaves for name, leaves in params.items() if name.startswith("conv")}
+    metadata = {"network": "published widths", "image_size": "224"}
+    checkpoint.save_network(path, convolutions, metadata)
+
+
+def write_pairs(path: Path, images: list[Path]) -> None:
+    """Make every face the reference of a pair, guided by the next one."""
+    paths = [str(each.resolve()) for each in images]
+    lines = [f"{a},{b}" for a, b in zip(paths, [*paths[1:], paths[0]], strict=True)]
+    path.write_text("\n".join(["reference,guides", *lines, ""]))
 
 
 def main(config: Config) -> None:
     shutil.rmtree(config.out, ignore_errors=True)
     config.out.mkdir(parents=True)
-    params = vgg_face.init_params(jax.random.key(0), PUBLISHED, 224)
-    convolutions = {name: each for name, each in params.items() if name.startswith("conv")}
-    checkpoint.save_network(
-        config.out / "published.safetensors",
-        convolutions,
-        {"network": "published widths", "image_size": "224"},
-    )
-    del params, convolutions
-    pictures = sorted((config.faces / "images").rglob("*.jpg"))
-    rows = []
-    for number, (name, size, batch_size, optimizer) in enumerate(CASES):
-        chosen = [
-            str(path.resolve()) for path in pictures[: 2 * batch_size]
-        ]  # two batches: the second is prepared beside the first
-        guides = [
-            f"{one},{other}" for one, other in zip(chosen, [*chosen[1:], chosen[0]], strict=True)
+    published, pairs = config.out / "published.safetensors", config.out / "pairs.csv"
+    save_published(published)
+    images, rows = sorted((config.faces / "images").rglob("*.jpg")), []
+    for index, (network, size, batch_size, optimizer) in enumerate(CASES):
+        # Two batches: the second is prepared while the first is solved.
+        write_pairs(pairs, images[: 2 * batch_size])
+        arguments = [
+            *("--pairs", str(pairs), "--out", str(config.out / str(index))),
+            *("--params", "small" if network == "small" else str(published), "--align", "none"),
+            *("--size", str(size), "--batch-size", str(batch_size)),
+            *("--optimizer", optimizer, "--steps", "2", "--quiet"),
         ]
-        (config.out / "pairs.csv").write_text("\n".join(["reference,guides", *guides, ""]))
-        network = "small" if name == "small" else str(config.out / "published.safetensors")
-        files = [
-            "--pairs",
-            str(config.out / "pairs.csv"),
-            "--out",
-            str(config.out / str(number)),
-            "--params",
-            network,
-            "--align",
-            "none",
-        ]
-        options = [
-            "--size",
-            str(size),
-            "--batch-size",
-            str(batch_size),
-            "--optimizer",
-            optimizer,
-            "--steps",
-            "2",
-            "--quiet",
-        ]
-        told, taken = predicted(files + options), peak(files + options)
+        expected, used = predicted(arguments), peak(arguments)
         rows.append(
             {
-                "network": name,
+                "network": network,
                 "size": size,
                 "batch": batch_size,
                 "optimizer": optimizer,
-                "predicted": round(told / 1e9, 2),
-                "taken": round(taken / 1e9, 2),
-                "ratio": round(told / taken, 2),
+                "predicted": round(expected / 1e9, 2),
+                "taken": round(used / 1e9, 2),
+                "ratio": round(expected / used, 2),
             }
         )
         print(rows[-1], flush=True)
-    found = {
+    record = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {jax.devices()[0].device_kind}",
         "rows": rows,
     }
-    config.results.write_text(json.dumps(found, indent=2) + "\n")
+    config.results.write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Ten thousand tiny problems in one sweep: what a run costs beside its descent, what resuming and the table cost, what lies on the disk.
+"""Ten thousand tiny problems in one sweep: overhead per run, cost of resuming, disk use.
 
-python experiments/sweep/scale.py --out out/scale
+    python experiments/sweep/scale.py --out out/scale
+
+The network and the images are so small that nearly all of the time is overhead, not descent.
 """
 
 import json
@@ -26,21 +28,22 @@ from facegen_jax.sweep.plan import make_plan
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes of the trial."""
+    """Measure what a sweep of many tiny runs costs."""
 
     out: Path = Path("out/scale")
-    """Folder for everything; what is in it is removed first."""
+    """Folder for everything that the script writes; it is emptied first."""
     pictures: int = 100
+    """Number of images."""
     settings: int = 100
-    """Noise seeds tried with each picture."""
+    """Noise seeds per image."""
     steps: int = 20
     planned: int = 100_000
-    """Runs that are planned, not run, for the time that takes."""
+    """Runs of the sweep that is only planned, to time the planning."""
     results: Path = Path("experiments/sweep/scale.json")
 
 
-def inputs(config: Config) -> None:
-    """A tiny random network, smooth pictures of 32x32 pixels, and their pairs."""
+def write_inputs(config: Config) -> None:
+    """Write a tiny random network, smooth images of 32x32 pixels, and their pairs."""
     module = vgg_face.VGGFace((4, 6, 8, 8, 8), (12, 10, 3))
     checkpoint.save_network(
         config.out / "tiny.safetensors",
@@ -48,48 +51,36 @@ def inputs(config: Config) -> None:
         {"network": "tiny", "image_size": "32"},
     )
     rng = np.random.default_rng(0)
-    across, down = np.linspace(0, 6, 32)[:, None, None], np.linspace(0, 4, 32)[None, :, None]
-    for number in range(config.pictures):
-        waves = np.sin(across + rng.uniform(0, 6, 3)) * np.cos(down + rng.uniform(0, 6, 3))
-        image.save(config.out / f"{number}.png", (0.5 + 0.3 * waves).astype(np.float32))
-    rows = [
-        f"{number}.png,{(number + 1) % config.pictures}.png" for number in range(config.pictures)
-    ]
-    (config.out / "pairs.csv").write_text("\n".join(["reference,guides", *rows, ""]))
+    rows, columns = np.linspace(0, 6, 32)[:, None, None], np.linspace(0, 4, 32)[None, :, None]
+    for index in range(config.pictures):
+        waves = np.sin(rows + rng.uniform(0, 6, 3)) * np.cos(columns + rng.uniform(0, 6, 3))
+        image.save(config.out / f"{index}.png", (0.5 + 0.3 * waves).astype(np.float32))
+    lines = [f"{index}.png,{(index + 1) % config.pictures}.png" for index in range(config.pictures)]
+    (config.out / "pairs.csv").write_text("\n".join(["reference,guides", *lines, ""]))
 
 
 def command(config: Config) -> list[str]:
-    """The sweep."""
-    options = f"--align none --noise 0.02 --steps {config.steps} --batch-size 100 --quiet".split()
-    files = [
-        "--pairs",
-        str(config.out / "pairs.csv"),
-        "--params",
-        str(config.out / "tiny.safetensors"),
-        "--out",
-        str(config.out / "runs"),
-    ]
+    """Return the sweep's command line."""
     return [
-        sys.executable,
-        "-m",
-        "facegen_jax.sweep",
-        *files,
-        *options,
-        "--grid",
-        f"seed=1..{config.settings}",
+        *(sys.executable, "-m", "facegen_jax.sweep"),
+        *("--pairs", str(config.out / "pairs.csv")),
+        *("--params", str(config.out / "tiny.safetensors")),
+        *("--out", str(config.out / "runs")),
+        *("--align", "none", "--noise", "0.02", "--steps", str(config.steps)),
+        *("--batch-size", "100", "--quiet"),
+        *("--grid", f"seed=1..{config.settings}"),
     ]
 
 
-def timed(arguments: list[str], expected: int = 0) -> float:
-    """Seconds that a command takes as a whole process."""
+def seconds_of(arguments: list[str]) -> float:
+    """Return the seconds that a command takes, including the start of its process."""
     began = time.perf_counter()
-    code = subprocess.run(arguments, check=False).returncode
-    assert code == expected, code
+    subprocess.run(arguments, check=True)
     return time.perf_counter() - began
 
 
-def planning(config: Config) -> float:
-    """Seconds to plan many runs: ids, checks and groups."""
+def planning_seconds(config: Config) -> float:
+    """Return the seconds that planning takes: ids, checks and groups."""
     seeds = config.planned // config.pictures
     sweep = Sweep(
         config.out / "pairs.csv",
@@ -105,48 +96,50 @@ def planning(config: Config) -> float:
     return time.perf_counter() - began
 
 
+def read_rows(config: Config) -> list[dict]:
+    """Return all results, after checking that every run succeeded once."""
+    lines = (config.out / "runs/results.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len({row["id"] for row in rows}) == len(rows) == config.pictures * config.settings
+    assert all(row["status"] == "ok" for row in rows)
+    return rows
+
+
+def disk_use(folder: Path, runs: int) -> dict[str, object]:
+    """Return the bytes per run by kind of file, and the number of entries in the fullest folder."""
+    paths = list(folder.rglob("*"))
+    files, folders = [p for p in paths if p.is_file()], [p for p in paths if p.is_dir()]
+    suffixes = {"picture": ".png", "trace": ".npz", "line": ".jsonl", "row": ".csv"}
+    return {
+        "bytes_a_run": {
+            name: round(sum(p.stat().st_size for p in files if p.suffix == suffix) / runs)
+            for name, suffix in suffixes.items()
+        },
+        "most_files_in_a_folder": max(sum(1 for _ in each.iterdir()) for each in folders),
+    }
+
+
 def main(config: Config) -> None:
     shutil.rmtree(config.out, ignore_errors=True)
     config.out.mkdir(parents=True)
-    inputs(config)
-    runs, whole, again = (
-        config.pictures * config.settings,
-        timed(command(config)),
-        timed(command(config)),
-    )
-    files = [path for path in (config.out / "runs").rglob("*") if path.is_file()]
-    lines = (config.out / "runs/results.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    assert len({row["id"] for row in rows}) == len(rows) == runs
-    assert all(row["status"] == "ok" for row in rows)
-    found = {
+    write_inputs(config)
+    first, again = seconds_of(command(config)), seconds_of(command(config))
+    rows = read_rows(config)
+    record = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {jax.devices()[0].platform}",
-        "runs": runs,
-        "seconds": round(whole, 1),
-        "milliseconds_a_run": round(1000 * whole / runs, 1),
+        "runs": len(rows),
+        "seconds": round(first, 1),
+        "milliseconds_a_run": round(1000 * first / len(rows), 1),
         "of_these": {
             name: round(1000 * float(np.median([row["seconds"][name] for row in rows])), 1)
             for name in ("prepare", "run", "finish")
         },
         "seconds_to_find_nothing_left": round(again, 1),
-        "seconds_to_plan": {str(config.planned): round(planning(config), 1)},
-        "bytes_a_run": {
-            name: round(sum(path.stat().st_size for path in files if path.suffix == ending) / runs)
-            for name, ending in (
-                ("picture", ".png"),
-                ("trace", ".npz"),
-                ("line", ".jsonl"),
-                ("row", ".csv"),
-            )
-        },
-        "most_files_in_a_folder": max(
-            sum(1 for _ in folder.iterdir())
-            for folder in (config.out / "runs").rglob("*")
-            if folder.is_dir()
-        ),
+        "seconds_to_plan": {str(config.planned): round(planning_seconds(config), 1)},
+        **disk_use(config.out / "runs", len(rows)),
     }
-    print(json.dumps(found, indent=2))
-    config.results.write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(record, indent=2))
+    config.results.write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..command import fail, parse
 from ..faces import image
 from ..network import published
-from ..network.checkpoint import vgg_face_place
+from ..network.checkpoint import vgg_face_path
 from .conversion import Converted, Precision, convert
 from .cursor import SourceError
 from .verify import verify
@@ -47,7 +47,7 @@ def main() -> int:
     if config.list_known:
         print(published.table())
         return 0
-    dest = config.dest or vgg_face_place()
+    dest = config.dest or vgg_face_path()
     try:
         source = _check(config, dest)
         converted = _convert(config, source, dest)

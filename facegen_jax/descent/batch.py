@@ -1,52 +1,80 @@
-"""Many problems on the devices there are: batches of one size, spread over devices, as large as memory allows."""
+"""Many problems on the devices at hand: padded batches, spread over devices, sized by memory."""
 
 import contextlib
 import os
 import resource
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..network.protocol import Network
+from ..network.vgg_face import as_network
 from ..types import Params
-from .problem import Problem
-from .solver import Solution, Solver, advance, fresh
+from .problem import Problem, check_stacked, stack
+from .program import CHUNK, initial_state, run_chunk
+from .solver import Solution, Solver
 
 SHARE = 0.7
-"""Of the available memory that a batch may take that is chosen by itself: the next one is prepared beside it."""
+"""Share of the available memory that an automatic batch may take: the next is prepared beside it."""
 
 
 def run_batch(
-    solver: Solver, params: Params, problems: Problem, *, batch_size: int = 16
+    solver: Solver,
+    network: Network | Params,
+    problems: Sequence[Problem] | Problem,
+    *,
+    batch_size: int = 16,
 ) -> list[Solution]:
-    """Solve stacked problems, `batch_size` at a time, in one compiled program on all local devices.
+    """Solve many problems, `batch_size` at a time, in one compiled program on all local devices.
 
-    A last batch that is not full is padded.
+    Args:
+        solver: how to descend.
+        network: as from `load_network`, or VGG-Face parameters.
+        problems: a sequence of problems of one shape, or such problems stacked.
+        batch_size: problems solved together; a last batch that is not full is padded.
+
+    Raises:
+        ValueError: a single problem, problems of different shapes, or a batch size below 1.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-    total = len(problems.start)
+    total = len(problems.start) if isinstance(problems, Problem) else len(problems)
     size = rounded(min(batch_size, total))
-    params, problems = replicate(params), solver.numbered(problems)
-    parts = (
-        jax.tree.map(lambda leaf, first=first: leaf[first : first + size], problems)
-        for first in range(0, total, size)
-    )
+    network = replicate(as_network(network))
     return [
-        solution for part in parts for solution in solver.run_stacked(params, *padded(part, size))
+        solution
+        for batch in _batches(problems, size)
+        for solution in solver.run_stacked(network, *padded(solver.with_defaults(batch), size))
     ]
 
 
+def _batches(problems: Sequence[Problem] | Problem, size: int) -> Iterator[Problem]:
+    """Yield stacked problems, at most `size` at a time."""
+    if isinstance(problems, Problem):
+        check_stacked(problems)
+        for first in range(0, len(problems.start), size):
+            yield jax.tree.map(lambda leaf, first=first: leaf[first : first + size], problems)
+    else:
+        for first in range(0, max(1, len(problems)), size):
+            yield stack(problems[first : first + size])
+
+
 def rounded(size: int) -> int:
-    """The next batch size that all local devices share evenly."""
+    """Return the next batch size that all local devices share evenly."""
     devices = jax.local_device_count()
     return -(-max(1, size) // devices) * devices
 
 
 def padded(problems: Problem, size: int) -> tuple[Problem, int]:
-    """Stacked problems brought to a batch of `size` by repeating the last one, spread over all local devices; and how many they were."""
+    """Pad stacked problems to `size` by repeating the last one, and spread them over all devices.
+
+    Returns:
+        The padded problems, and how many of them count.
+    """
     count = len(problems.start)
     if count < size:
         index = jnp.minimum(jnp.arange(size), count - 1)
@@ -54,78 +82,79 @@ def padded(problems: Problem, size: int) -> tuple[Problem, int]:
     return jax.device_put(problems, _sharding(jax.P("batch"))), count
 
 
-def replicate(params: Params) -> Params:
-    """Network parameters on every local device."""
-    return jax.device_put(params, _sharding(jax.P()))
+def replicate(network: Network) -> Network:
+    """Return the network with its parameters on every local device."""
+    params = jax.device_put(network.params, _sharding(jax.P()))
+    return network.with_params(params)
 
 
-def memory(solver: Solver, params: Params, problem: Problem, size: int) -> int:
-    """Bytes that a batch of `size` problems like this one takes on each device with the network, as its compiled program tells; compiles it."""
-    local = size // jax.local_device_count()
-    problems = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((local, *jnp.shape(leaf)), leaf.dtype), problem
-    )
-    state = jax.eval_shape(lambda problems: fresh(solver, problems), problems)
+def memory(solver: Solver, network: Network | Params, problem: Problem, size: int) -> int:
+    """Return the bytes that a batch of problems like this one takes on each device.
+
+    The network is included. The compiled program reports the number, so this compiles it.
+    """
+    network, local = as_network(network), size // jax.local_device_count()
+    program = solver.program(network)
+
+    def batched(leaf: jax.Array) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((local, *jnp.shape(leaf)), leaf.dtype)
+
+    problems = jax.tree.map(batched, problem)
+    state = jax.eval_shape(lambda problems: initial_state(program, problems), problems)
     number = jax.ShapeDtypeStruct((), jnp.int32)
-    found = (
-        advance.lower(solver, None, params, problems, state, number, number, number)
-        .compile()
-        .memory_analysis()
-    )
-    if found is None:
+    factors = jax.ShapeDtypeStruct((CHUNK,), jnp.float32)
+    arguments = (network.params, problems, state, number, number, factors)
+    analysis = run_chunk.lower(program, None, *arguments).compile().memory_analysis()
+    if analysis is None:
         raise ValueError(
-            f"JAX's {jax.default_backend()} backend does not tell what a program takes; give a --batch-size"
+            f"JAX's {jax.default_backend()} backend does not report a program's memory; "
+            "give a --batch-size"
         )
     return (
-        found.argument_size_in_bytes
-        + found.output_size_in_bytes
-        + found.temp_size_in_bytes
-        - found.alias_size_in_bytes
+        analysis.argument_size_in_bytes
+        + analysis.output_size_in_bytes
+        + analysis.temp_size_in_bytes
+        - analysis.alias_size_in_bytes
     )
 
 
 def available() -> int:
-    """Bytes that each device has left; on CPUs the process, in its control group."""
+    """Return the bytes left on each device; on CPUs those of the process, in its control group."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     meminfo, group = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
     if meminfo.exists():
-        kilobytes = {
-            line.split(":")[0]: line.split()[1] for line in meminfo.read_text().splitlines()
-        }
+        lines = meminfo.read_text().splitlines()
+        kilobytes = {line.split(":")[0]: line.split()[1] for line in lines}
         limits.append(1024 * int(kilobytes.get("MemAvailable", 1 << 40)))
     with contextlib.suppress(OSError, ValueError):  # no control groups, or no limit
-        limits.append(
-            int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
-        )
+        limit, used = ((group / name).read_text() for name in ("memory.max", "memory.current"))
+        limits.append(int(limit) - int(used))
     return min(limits)
 
 
 def resident() -> int:
-    """Bytes that are taken already, at the most so far: by the process on CPUs, on the device elsewhere."""
+    """Return the peak of bytes in use: of the process on CPUs, of the device elsewhere."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"]
     status = Path("/proc/self/status")
-    if (
-        status.exists()
-    ):  # what getrusage tells there may be the size of the process that started this one
-        return 1024 * next(
-            int(line.split()[1])
-            for line in status.read_text().splitlines()
-            if line.startswith("VmHWM")
-        )
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
+    if status.exists():  # getrusage may report the parent's peak there
+        lines = status.read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def largest(solver: Solver, params: Params, problem: Problem, most: int) -> int:
-    """The largest batch of at most `most` problems that takes no more than `SHARE` of the available memory, by a line through two measured sizes."""
+def largest(solver: Solver, network: Network | Params, problem: Problem, most: int) -> int:
+    """Return the largest batch of at most `most` problems that fits into `SHARE` of the memory.
+
+    Memory is extrapolated linearly from two compiled sizes.
+    """
     devices = jax.local_device_count()
-    small, large = (memory(solver, params, problem, size * devices) for size in (1, 3))
+    small, large = (memory(solver, network, problem, size * devices) for size in (1, 3))
     each = max(1, (large - small) // 2)
     fits = max(1, int(SHARE * available() - small) // each + 1) * devices
     return rounded(min(most, fits - fits % devices or devices))

@@ -1,217 +1,209 @@
-"""Terms (which layers, which distance, which mask) and their weighted sum.
+"""The algebra of terms: a weighted sum that evaluates to its total and its unweighted parts.
 
-Compose them as formulas: `1.0 * Identity(("conv4_3",)) + 0.5 * Attribute(("conv3_3",)) + 10.0 * TotalVariation()`.
+    objective = 1.0 * Identity(("conv4_3",)) + 0.5 * Attribute(("conv3_3",)) - 0.1 * Chroma()
 
-A term of your own is any frozen dataclass that names its `layers` and maps `(features, targets)` to a scalar; inherit from `Term`
-for `*` and `+`. Terms hash by value, so equal objectives share one compiled program; a term that holds a fresh lambda would
-compile anew at every call.
+A term of your own is a frozen dataclass that names its `layers` and maps `(features, targets)` to a
+scalar; it inherits the operators from `Term`. Terms hash by value, so equal objectives share one
+compiled program. A term that holds a fresh lambda compiles again whenever it is made.
 """
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..types import Features, Mask, Scalar
-from . import losses
+
+Layers = tuple[str, ...] | Mapping[str, float]
+"""Names of layers, or a weight for each; terms keep the names."""
+REFERENCE, ATTRIBUTE = "reference", "attribute"
 
 
 class Targets(NamedTuple):
-    """What the terms compare with; built by `problem`, all arrays."""
+    """What terms compare the image with; all arrays, built by `problem`."""
 
-    reference: Features
-    """Maps of the reference, by layer; `"image"` is the reference itself."""
-    attribute: Features
-    """Maps that have the attribute, by layer."""
-    masks: dict[str, dict[str, Mask]]
+    maps: Mapping[str, Features]
+    """Feature maps by the name of the target, then by layer. Every problem has `reference` (whose
+    `"image"` is the reference itself) and `attribute`; more may be added under names of your own."""
+    masks: Mapping[str, Mapping[str, Mask]]
     """Soft masks by name, then at each layer's resolution."""
 
+    @property
+    def reference(self) -> Features:
+        """Maps of the reference, by layer."""
+        return self.maps[REFERENCE]
 
-class Term:
-    """Base of all terms: multiplication by a weight and addition give an `Objective`."""
+    @property
+    def attribute(self) -> Features:
+        """Maps that have the attribute, by layer."""
+        return self.maps[ATTRIBUTE]
 
-    layers: tuple[str, ...] = ()
-    """Layers whose maps the term reads."""
 
-    def __call__(self, features: Features, targets: Targets) -> Scalar:
-        raise TypeError(f"{type(self).__name__} must define __call__(features, targets)")
+class _Algebra:
+    """Operators that terms and objectives share: numbers scale, terms and objectives add."""
 
-    def __mul__(self, weight: float) -> "Objective":
-        return Objective((self,), (float(weight),))
+    def _objective(self) -> "Objective":
+        raise NotImplementedError
+
+    def __mul__(self, factor: float) -> "Objective":
+        own = self._objective()
+        return Objective(own.terms, tuple(float(factor) * weight for weight in own.weights))
 
     __rmul__ = __mul__
 
-    def __add__(self, other: "Term | Objective") -> "Objective":
-        return 1.0 * self + other
+    def __truediv__(self, divisor: float) -> "Objective":
+        return self * (1 / divisor)
+
+    def __neg__(self) -> "Objective":
+        return self * -1.0
+
+    def __add__(self, other: Union["Term", "Objective"]) -> "Objective":
+        if not isinstance(other, _Algebra):
+            return NotImplemented
+        first, second = self._objective(), other._objective()
+        return Objective(first.terms + second.terms, first.weights + second.weights)
+
+    def __radd__(self, other: int) -> "Objective":
+        """Let `sum(terms)` begin with its 0."""
+        return self._objective() if other == 0 else NotImplemented
+
+    def __sub__(self, other: Union["Term", "Objective"]) -> "Objective":
+        return self + -other if isinstance(other, _Algebra) else NotImplemented
+
+
+class Term(_Algebra):
+    """Base of all terms; a subclass is a frozen dataclass with `layers` and `__call__`."""
+
+    layers: Layers = ()
+    """Layers whose maps the term reads."""
+
+    def __call__(self, features: Features, targets: Targets) -> Scalar:
+        """Return the term's value for one image."""
+        raise TypeError(f"{type(self).__name__} must define __call__(features, targets)")
+
+    def _objective(self) -> "Objective":
+        return Objective((self,), (1.0,))
 
 
 @dataclass(frozen=True)
-class Objective:
-    """A weighted sum of terms. Two objectives are equal when their terms are: weights never compile anything anew."""
+class Objective(_Algebra):
+    """A weighted sum of terms; objectives with the same terms are equal, whatever their weights."""
 
     terms: tuple[Term, ...]
     weights: tuple[float, ...] = field(compare=False)
 
     def __post_init__(self):
+        for term in self.terms:
+            _check(term)
         if len(self.terms) != len(self.weights):
             raise ValueError(f"{len(self.terms)} terms but {len(self.weights)} weights")
         if not all(map(math.isfinite, self.weights)):
             raise ValueError(f"weights must be finite numbers, not {self.weights}")
 
-    def __add__(self, other: "Term | Objective") -> "Objective":
-        other = 1.0 * other if isinstance(other, Term) else other
-        return Objective(self.terms + other.terms, self.weights + other.weights)
-
-    def __mul__(self, factor: float) -> "Objective":
-        return Objective(self.terms, tuple(factor * weight for weight in self.weights))
-
-    __rmul__ = __mul__
+    def _objective(self) -> "Objective":
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
-        """A name for each term: its class in snake case, numbered where it occurs again."""
+        """A name for each term: its class in snake case, numbered where it repeats."""
         names: list[str] = []
         for term in self.terms:
-            name = _snake(type(term).__name__)
-            names.append(
-                name
-                if name not in names
-                else f"{name}_{sum(n.startswith(name) for n in names) + 1}"
-            )
+            base = name = snake_case(type(term).__name__)
+            number = 1
+            while name in names:
+                number += 1
+                name = f"{base}_{number}"
+            names.append(name)
         return tuple(names)
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Every layer that some term reads, the picture first."""
+        """Every layer that some term reads, the image first."""
         return tuple(
-            dict.fromkeys(("image", *(layer for term in self.terms for layer in term.layers)))
+            dict.fromkeys(("image", *(name for term in self.terms for name in term.layers)))
         )
+
+    def reweighted(self, weights: Mapping[str, float]) -> "Objective":
+        """Return the objective with other weights for the terms of these names.
+
+        Raises:
+            ValueError: a name that no term has.
+        """
+        for name in weights:
+            if name not in self.names:
+                raise ValueError(f"no term {name!r}; the objective has {', '.join(self.names)}")
+        own = dict(zip(self.names, self.weights, strict=True))
+        return Objective(self.terms, tuple((own | dict(weights)).values()))
 
     def __call__(
         self, features: Features, targets: Targets, weights: Float[Array, " terms"]
     ) -> tuple[Scalar, dict[str, Scalar]]:
-        """The weighted total and every term's unweighted value, by name."""
-        parts = {
-            name: term(features, targets) for name, term in zip(self.names, self.terms, strict=True)
-        }
+        """Return the weighted total, and every term's unweighted value by name.
+
+        Raises:
+            ValueError: a problem made for another objective, or a term that returns no scalar.
+        """
+        if weights.shape != (len(self.terms),):
+            raise ValueError(
+                f"the problem carries weights of shape {weights.shape}, the objective has "
+                f"{len(self.terms)} terms; build the problem with the objective that is solved"
+            )
+        pairs = zip(self.names, self.terms, strict=True)
+        parts = {name: _value(name, term, features, targets) for name, term in pairs}
         return jnp.sum(weights * jnp.stack(list(parts.values()))), parts
 
 
-def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+def snake_case(name: str) -> str:
+    """Return a class name in snake case; capitals in a row stay one word: `LPIPSLike`, `lpips_like`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _mean_over(layers: Sequence[str], distance: Callable[[str], Scalar]) -> Scalar:
-    """Mean of a distance over layers: a term's weight must not depend on how many layers it names."""
-    return sum((distance(layer) for layer in layers), jnp.zeros(())) / len(layers)
+def _value(name: str, term: Term, features: Features, targets: Targets) -> Scalar:
+    try:
+        value = term(features, targets)
+    except KeyError as error:
+        maps = "; ".join(f"{key} has {', '.join(maps)}" for key, maps in targets.maps.items())
+        raise ValueError(
+            f"the term {name} reads {error}, which the problem lacks; its targets: {maps}; its masks: "
+            f"{', '.join(targets.masks) or 'none'}; build it with the objective that is solved"
+        ) from error
+    if jnp.shape(value) != ():
+        raise ValueError(f"the term {name} returned shape {jnp.shape(value)}, expected a scalar")
+    return value
 
 
-def _masked(
-    layers: Sequence[str], features: Features, maps: Features, masks: dict[str, Mask] | None
-) -> Scalar:
-    return _mean_over(
-        layers,
-        lambda layer: losses.feature_distance(
-            features[layer], maps[layer], masks[layer] if masks else None
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class Identity(Term):
-    """Distance to the reference's own maps: the first sum of Li, Zuo & Zhang."""
-
-    layers: tuple[str, ...] = ("conv3_3", "conv4_3", "conv5_3")
-    mask: str | None = None
-
-    def __call__(self, features: Features, targets: Targets) -> Scalar:
-        return _masked(
-            self.layers,
-            features,
-            targets.reference,
-            targets.masks[self.mask] if self.mask else None,
+def _check(term: Term) -> None:
+    """Refuse a term that cannot be static structure of a compiled program."""
+    kind = type(term).__name__
+    if not callable(term) or not hasattr(term, "layers"):
+        raise ValueError(f"a term has `layers` and __call__(features, targets); {kind} has not")
+    if not isinstance(term.layers, tuple) or not all(isinstance(each, str) for each in term.layers):
+        raise ValueError(
+            f'{kind}: layers must be a tuple of names such as ("conv3_3",), not {term.layers!r}'
         )
+    try:
+        hash(term)
+    except TypeError:
+        if type(term).__hash__ is None:
+            reason = "declare it with @dataclass(frozen=True)"
+        else:
+            names = [name for name in vars(term) if not _hashable(term, name)]
+            held = ", ".join(
+                f"{name} holds a {type(getattr(term, name)).__name__}" for name in names
+            )
+            reason = f"{held}; use numbers, strings and tuples, and pass arrays as further targets"
+        raise ValueError(
+            f"{kind} cannot be hashed, so nothing can compile with it: {reason}"
+        ) from None
 
 
-@dataclass(frozen=True)
-class Attribute(Term):
-    """Distance to the maps that have the attribute: the second sum of Li, Zuo & Zhang.
-
-    Low layers belong in it: with high layers alone the picture answers with speckle.
-    """
-
-    layers: tuple[str, ...] = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
-    mask: str | None = None
-
-    def __call__(self, features: Features, targets: Targets) -> Scalar:
-        return _masked(
-            self.layers,
-            features,
-            targets.attribute,
-            targets.masks[self.mask] if self.mask else None,
-        )
-
-
-@dataclass(frozen=True)
-class AttributePixels(Attribute):
-    """Distance to the attribute's picture, layer zero of its maps: a direction's own change of pixels, which has true colours."""
-
-    layers: tuple[str, ...] = ("image",)
-
-
-@dataclass(frozen=True)
-class AttributeTexture(Term):
-    """Distance of Gram matrices to those of the attribute's maps: its texture, wherever it is."""
-
-    layers: tuple[str, ...] = ("conv2_2", "conv3_3")
-
-    def __call__(self, features: Features, targets: Targets) -> Scalar:
-        return _mean_over(
-            self.layers,
-            lambda layer: losses.gram_distance(features[layer], targets.attribute[layer]),
-        )
-
-
-@dataclass(frozen=True)
-class DescriptorIdentity(Term):
-    """1 - cosine of the face descriptors (fc7 or what stands for it) of picture and reference."""
-
-    layers: tuple[str, ...] = ("fc7",)
-
-    def __call__(self, features: Features, targets: Targets) -> Scalar:
-        return _mean_over(
-            self.layers,
-            lambda layer: losses.descriptor_distance(features[layer], targets.reference[layer]),
-        )
-
-
-@dataclass(frozen=True)
-class TotalVariation(Term):
-    """Total variation of the change from the reference, which is what smooths an edit without blurring the face.
-
-    `of="picture"` takes the picture's own instead (for starts from noise). `exponent` 2 smooths, 1 keeps edges.
-    """
-
-    of: str = "change"
-    exponent: float = 2.0
-    layers: tuple[str, ...] = ("image",)
-
-    def __call__(self, features: Features, targets: Targets) -> Scalar:
-        image = features["image"]
-        return losses.total_variation(
-            image - targets.reference["image"] if self.of == "change" else image,
-            exponent=self.exponent,
-        )
-
-
-@dataclass(frozen=True)
-class Chroma(Term):
-    """Mean square colour of the change from the reference: holds back the fringes that a strong change would get."""
-
-    layers: tuple[str, ...] = ("image",)
-
-    def __call__(self, features: Features, targets: Targets) -> Scalar:
-        return jnp.mean(jnp.square(losses.chroma(features["image"] - targets.reference["image"])))
+def _hashable(term: Term, name: str) -> bool:
+    try:
+        hash(getattr(term, name))
+    except TypeError:
+        return False
+    return True

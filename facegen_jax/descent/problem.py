@@ -1,90 +1,122 @@
-"""Problems, all arrays: their builders from guides, from a direction, from any maps of `targets`."""
+"""Problems as arrays: builders from guides, from a direction, from any maps; stacking; checks."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, UInt32
 
+from ..network.protocol import Network
 from ..types import AnyArray, Features, Image, Mask, Params, Scalar
 from . import targets
-from .objective import Objective, Targets
+from .objective import ATTRIBUTE, REFERENCE, Objective, Targets
+
+OUT_OF_RANGE = 1e-3
+"""How far values may lie outside of [0, 1], from resampling."""
 
 
 class Problem(NamedTuple):
     """One edit to solve. Numbers that are None are taken from the solver and its objective."""
 
     start: Image
-    """The picture that the descent begins with."""
+    """The image that the descent begins with."""
     targets: Targets
     weights: Float[Array, " terms"] | None = None
     learning_rate: Scalar | None = None
+    seed: UInt32[Array, ""] | None = None
+    """Seed of the solver's random transformations."""
 
 
 def from_guides(
-    params: Params,
+    network: Network | Params,
     objective: Objective,
     reference: Image,
     guides: Sequence[Float[AnyArray, "_ _ 3"]],
     *,
-    masks: dict[str, Mask] | None = None,
+    masks: Mapping[str, Mask] | None = None,
+    more: Mapping[str, Features] | None = None,
 ) -> Problem:
-    """The attribute is what the guides' maps have on average (Li, Zuo & Zhang: one guide, or the k = 5 most similar).
+    """Build a problem whose attribute is the mean of the guides' maps.
+
+    Li, Zuo & Zhang take one guide, or the k = 5 most similar faces.
 
     Args:
-        params: network parameters.
-        objective: tells which layers are needed, and is checked against the targets here.
+        network: as from `load_network`, or VGG-Face parameters.
+        objective: says which layers are needed, and is checked against the targets here.
         reference: the face whose identity stays, `height width 3` in [0, 1].
         guides: one or more faces with the attribute, aligned and sized like the reference.
         masks: soft masks in [0, 1] by the name that terms use, at the reference's size.
+        more: further targets by the name that terms use, as maps by layer.
+
+    Raises:
+        ValueError: images of another shape, type or range, or targets that the objective lacks.
     """
+    check_image(reference, "the reference")
     for guide in guides:
+        check_image(guide, "a guide")
         if guide.shape != reference.shape:
             raise ValueError(
-                f"a guide has shape {guide.shape}, the reference {reference.shape}; align or resize the guide first"
+                f"a guide has shape {guide.shape}, the reference {reference.shape}; "
+                "align or resize the guide first"
             )
-    return from_maps(
-        params, objective, reference, targets.mean(params, objective.layers, guides), masks=masks
-    )
+    maps = targets.mean(network, objective.layers, guides)
+    return from_maps(network, objective, reference, maps, masks=masks, more=more)
 
 
 def from_direction(
-    params: Params,
+    network: Network | Params,
     objective: Objective,
     reference: Image,
     direction: Features,
     strength: float = 1.0,
     *,
-    masks: dict[str, Mask] | None = None,
+    masks: Mapping[str, Mask] | None = None,
+    more: Mapping[str, Features] | None = None,
 ) -> Problem:
-    """The attribute is the reference's own maps, tuned: maps + strength * direction.
+    """Build a problem whose attribute is the reference's own maps, tuned: maps + strength * direction.
 
-    Layers that the direction lacks may not be read by attribute terms.
+    Attribute terms may read only layers that the direction has; see `from_guides` for the rest.
     """
-    own = targets.own_maps(params, reference, objective.layers)
-    return _problem(objective, own, targets.tuned(own, direction, strength), masks)
+    check_image(reference, "the reference")
+    own = targets.own_maps(network, reference, objective.layers)
+    return _build(objective, own, targets.tuned(own, direction, strength), masks, more)
 
 
 def from_maps(
-    params: Params,
+    network: Network | Params,
     objective: Objective,
     reference: Image,
     attribute: Features,
     *,
-    masks: dict[str, Mask] | None = None,
+    masks: Mapping[str, Mask] | None = None,
+    more: Mapping[str, Features] | None = None,
 ) -> Problem:
-    """The attribute is given as maps by layer."""
-    return _problem(
-        objective, targets.own_maps(params, reference, objective.layers), attribute, masks
-    )
+    """Build a problem whose attribute is given as maps by layer; see `from_guides` for the rest."""
+    check_image(reference, "the reference")
+    own = targets.own_maps(network, reference, objective.layers)
+    return _build(objective, own, attribute, masks, more)
 
 
-def _problem(
-    objective: Objective, own: Features, attribute: Features, masks: dict[str, Mask] | None
+def _build(
+    objective: Objective,
+    own: Features,
+    attribute: Features,
+    masks: Mapping[str, Mask] | None,
+    more: Mapping[str, Features] | None,
 ) -> Problem:
-    """Every builder ends here: `own` are the reference's maps, the picture among them."""
-    at_layers: dict[str, dict[str, Mask]] = {
+    """Assemble a problem from the reference's own maps, and check that the objective can read it."""
+    for name, mask in (masks or {}).items():
+        if jnp.shape(mask) != own["image"].shape[:2]:
+            raise ValueError(
+                f"the mask {name!r} has shape {jnp.shape(mask)}, the reference "
+                f"{own['image'].shape[:2]}; they must be equal"
+            )
+    if set(more or ()) & {REFERENCE, ATTRIBUTE}:
+        raise ValueError(f"further targets need names other than {REFERENCE!r} and {ATTRIBUTE!r}")
+    resized = {
         name: {
             layer: _resize_mask(mask, (maps.shape[0], maps.shape[1]))
             for layer, maps in own.items()
@@ -92,33 +124,89 @@ def _problem(
         }
         for name, mask in (masks or {}).items()
     }
-    made = Targets(own, attribute, at_layers)
-    try:
-        jax.eval_shape(objective, own, made, jnp.zeros(len(objective.terms)))
-    except KeyError as error:
-        raise ValueError(
-            f"a term reads {error}; the attribute has the layers {', '.join(attribute)} and the masks are {list(at_layers)}"
-        ) from None
-    return Problem(own["image"], made)
+    maps = {REFERENCE: own, ATTRIBUTE: attribute, **(more or {})}
+    built = Targets(jax.tree.map(jnp.asarray, maps), resized)
+    _evaluate.eval_shape(objective, own, built, jnp.zeros(len(objective.terms)))
+    return Problem(own["image"], built)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _evaluate(objective: Objective, *arguments: Any) -> Any:
+    """Evaluate an objective; jitted so that its shapes are checked once for many problems."""
+    return objective(*arguments)
 
 
 def with_noise(problem: Problem, key: jax.Array, amount: float) -> Problem:
-    """The same problem, started from the reference plus Gaussian noise of this standard deviation, clipped to [0, 1]."""
+    """Start from the reference plus Gaussian noise of this standard deviation, clipped to [0, 1]."""
     noise = jax.random.normal(key, problem.start.shape, jnp.float32)
     return problem._replace(start=jnp.clip(problem.start + jnp.float32(amount) * noise, 0, 1))
 
 
 def stack(problems: Sequence[Problem]) -> Problem:
-    """Many problems of one shape as one, with a leading axis on every array."""
+    """Stack problems of one shape: every array gets a leading axis."""
     if not problems:
         raise ValueError("no problems to stack")
-    first = jax.tree.structure(problems[0])
     for problem in problems:
-        if jax.tree.structure(problem) != first or problem.start.shape != problems[0].start.shape:
-            raise ValueError(
-                "problems can be stacked only when they have the same layers, masks and picture size"
-            )
+        check_single(problem)
+    shapes = [jax.tree.map(jnp.shape, problem) for problem in problems]
+    if any(each != shapes[0] for each in shapes):
+        raise ValueError(
+            "problems can be stacked only when they have the same layers, masks, numbers and image size"
+        )
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems)
+
+
+def check_single(problem: Problem) -> None:
+    """Refuse anything but one problem.
+
+    Raises:
+        ValueError: stacked problems, or no problem at all.
+    """
+    _check_rank(problem, 3, "one problem; solve stacked problems with run_stacked or run_batch")
+
+
+def check_stacked(problems: Problem) -> None:
+    """Refuse anything but stacked problems.
+
+    Raises:
+        ValueError: a single problem, or no problem at all.
+    """
+    _check_rank(problems, 4, "stacked problems; stack single ones with stack([problem, ...])")
+
+
+def _check_rank(problem: Problem, rank: int, expected: str) -> None:
+    if not isinstance(problem, Problem):
+        kind = type(problem).__name__
+        raise ValueError(
+            f"expected a Problem (from_guides, from_direction, from_maps), not a {kind}"
+        )
+    if jnp.ndim(problem.start) != rank:
+        raise ValueError(
+            f"expected {expected}; this has images of shape {jnp.shape(problem.start)}"
+        )
+
+
+def check_image(image: Image, name: str) -> None:
+    """Check shape, type and range of an image once, where a problem is built.
+
+    Raises:
+        ValueError: says what was expected, what came, and what to do.
+    """
+    expected = f"{name} must be RGB, float, in [0, 1], height x width x 3"
+    remedy = "fg.load_image reads files so; arrays of 0-255 are divided by 255"
+    if not isinstance(image, np.ndarray | jax.Array):
+        raise ValueError(f"{expected}, not a {type(image).__name__}; {remedy}")
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(f"{expected}, not of shape {image.shape}; {remedy}")
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+        raise ValueError(f"{expected}, not {image.dtype}; {remedy}")
+    try:
+        low, high = float(np.min(image)), float(np.max(image))
+    except jax.errors.ConcretizationTypeError:  # a traced image has no values yet
+        return
+    if not (low >= -OUT_OF_RANGE and high <= 1 + OUT_OF_RANGE):
+        values = f"values from {low:.4g} to {high:.4g}" if low <= high else "values that are NaN"
+        raise ValueError(f"{expected}, not {values}; {remedy}")
 
 
 def _resize_mask(mask: Mask, shape: tuple[int, int]) -> Float[Array, "rows columns"]:

@@ -1,7 +1,8 @@
-"""What the picture is to be like: maps that have the attribute, from guides or from the reference's own maps tuned.
+"""Target maps of an attribute: from guides, or from the reference's own maps tuned.
 
-Every function returns `Features`, maps by layer, and `problem.from_maps` makes a problem of any of them: the solver cannot tell them apart. Guides may be
-any iterable, such as a generator that reads pictures one by one: memory does not grow with their number.
+Every function returns `Features`, maps by layer, which `problem.from_maps` turns into a problem. Guides
+may be any iterable, such as a generator that reads images one by one: memory does not grow with their
+number.
 """
 
 import functools
@@ -12,31 +13,33 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from ..network.vgg_face import extract
+from ..network.protocol import Network
+from ..network.vgg_face import as_network
 from ..types import AnyArray, FeatureMap, Features, Params
 
 AnyImage = Float[AnyArray, "_ _ 3"]
 
 
-@functools.partial(jax.jit, static_argnums=2)
-def own_maps(params: Params, image: AnyImage, layers: tuple[str, ...]) -> Features:
-    """A picture's own maps, compiled once for each set of layers."""
-    return extract(params, jnp.asarray(image, jnp.float32), layers)
+def own_maps(network: Network | Params, image: AnyImage, layers: tuple[str, ...]) -> Features:
+    """Return an image's own maps; compiled once for each set of layers and image size."""
+    return as_network(network).extract(jnp.asarray(image), layers)
 
 
 def mean(
-    params: Params,
+    network: Network | Params,
     layers: Sequence[str],
     guides: Iterable[AnyImage],
     weights: Iterable[float] | None = None,
 ) -> Features:
-    """The guides' maps on average (Li, Zuo & Zhang: one guide, or the k = 5 most similar faces).
+    """Return the weighted mean of the guides' maps.
+
+    Li, Zuo & Zhang take one guide, or the k = 5 most similar faces.
 
     Args:
-        params: network parameters.
-        layers: whose maps are wanted.
+        network: as from `load_network`, or VGG-Face parameters.
+        layers: layers whose maps are averaged.
         guides: faces of one size.
-        weights: one for each guide, such as its similarity to the reference; alike by default.
+        weights: one for each guide, such as its similarity to the reference; equal by default.
 
     Raises:
         ValueError: no guides, or weights that are negative or all zero.
@@ -48,31 +51,30 @@ def mean(
     for guide, weight in pairs:
         if weight < 0:
             raise ValueError(f"weights of guides must not be negative, not {weight}")
-        maps = jax.tree.map(
-            lambda values, weight=weight: jnp.float32(weight) * values,
-            own_maps(params, jnp.asarray(guide), tuple(layers)),
-        )
+        scale = functools.partial(jnp.multiply, jnp.float32(weight))
+        maps = jax.tree.map(scale, own_maps(network, guide, tuple(layers)))
         total = maps if total is None else jax.tree.map(jnp.add, total, maps)
         sum_of_weights += weight
     if total is None or sum_of_weights <= 0:
-        raise ValueError("no guides: at least one guide picture with a weight above 0 is needed")
+        raise ValueError("no guides: at least one guide image with a weight above 0 is needed")
     return jax.tree.map(lambda values: values / jnp.float32(sum_of_weights), total)
 
 
 def patches(
-    params: Params, query: Features, guides: Iterable[AnyImage], *, reach: int = 1
+    network: Network | Params, query: Features, guides: Iterable[AnyImage], *, reach: int = 1
 ) -> Features:
-    """At each place the maps of that guide whose patch fits best there: many guides without the blur of their mean.
+    """Return, at each position, the maps of the guide whose patch matches best there.
 
-    Patches are 3x3 in each layer's own map and compared by their cosine, as Li & Wand do for patches of style (arXiv:1601.04589, equation 3), but only
-    among places at most `reach` map pixels away, so that eyes are compared with eyes.
+    This uses many guides without the blur of their mean. Patches are 3x3 in each layer's own map and
+    compared by their cosine, as Li & Wand match patches of style (arXiv:1601.04589, equation 3), but
+    only among positions at most `reach` map pixels away, so that eyes are compared with eyes.
 
     Args:
-        params: network parameters.
-        query: maps to be like, at the layers that are wanted. The `mean` of the same guides keeps what they have in common; the reference's own
-            maps choose what changes it least.
+        network: as from `load_network`, or VGG-Face parameters.
+        query: maps to match, at the layers of the result. The `mean` of the same guides keeps what they
+            have in common; the reference's own maps choose what changes it least.
         guides: faces of one size.
-        reach: in map pixels.
+        reach: largest offset, in map pixels.
 
     Raises:
         ValueError: no guides.
@@ -80,41 +82,33 @@ def patches(
     layers = tuple(layer for layer, maps in query.items() if maps.ndim == 3)
     best: dict[str, tuple[Array, Array]] | None = None
     for guide in guides:
-        maps = own_maps(params, jnp.asarray(guide), layers)
+        maps = {name: jnp.asarray(each) for name, each in own_maps(network, guide, layers).items()}
         if best is None:
-            best = {
-                layer: (jnp.full(values.shape[:2], -jnp.inf), jnp.asarray(values))
-                for layer, values in maps.items()
-            }
+            best = {name: (jnp.full(each.shape[:2], -jnp.inf), each) for name, each in maps.items()}
         best = {
-            layer: _best_of(
-                jnp.asarray(query[layer]), jnp.asarray(maps[layer]), *best[layer], reach
-            )
+            layer: _better(jnp.asarray(query[layer]), maps[layer], *best[layer], reach)
             for layer in layers
         }
     if best is None:
-        raise ValueError("no guides: at least one guide picture is needed")
+        raise ValueError("no guides: at least one guide image is needed")
     return {layer: values for layer, (_, values) in best.items()}
 
 
 @functools.partial(jax.jit, static_argnums=4)
-def _best_of(
-    own: FeatureMap, maps: FeatureMap, score: Array, chosen: Array, reach: int
+def _better(
+    query: FeatureMap, maps: FeatureMap, score: Array, chosen: Array, reach: int
 ) -> tuple[Array, Array]:
-    """Scores and maps so far, and the better of one more guide, moved by each shift within reach."""
+    """Replace the maps chosen so far where a shifted patch of one more guide scores higher."""
     padded = jnp.pad(maps, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
-    height, width = own.shape[:2]
+    height, width = query.shape[:2]
     for row in range(2 * reach + 1):
         for column in range(2 * reach + 1):
             shifted = padded[row : row + height, column : column + width]
-            found = _patch_cosine(own, shifted) - 1e-3 * float(
-                abs(row - reach) + abs(column - reach)
-            )  # of equals, the one in place
-            better = found > score
-            score, chosen = (
-                jnp.where(better, found, score),
-                jnp.where(better[..., None], shifted, chosen),
-            )
+            distance = float(abs(row - reach) + abs(column - reach))
+            cosine = _patch_cosine(query, shifted) - 1e-3 * distance  # ties go to the nearest patch
+            higher = cosine > score
+            score = jnp.where(higher, cosine, score)
+            chosen = jnp.where(higher[..., None], shifted, chosen)
     return score, chosen
 
 
@@ -122,34 +116,39 @@ def _patch_cosine(first: FeatureMap, second: FeatureMap) -> Float[Array, "height
     def patch_sum(values: Array) -> Array:
         return lax.reduce_window(values, jnp.float32(0), lax.add, (3, 3), (1, 1), "SAME")
 
-    product, *squares = (
-        patch_sum(jnp.sum(a * b, -1))
-        for a, b in ((first, second), (first, first), (second, second))
-    )
+    pairs = ((first, second), (first, first), (second, second))
+    product, *squares = (patch_sum(jnp.sum(a * b, -1)) for a, b in pairs)
     return product / jnp.sqrt(squares[0] * squares[1] + 1e-12)
 
 
 def difference(
-    params: Params, layers: Sequence[str], having: Iterable[AnyImage], lacking: Iterable[AnyImage]
+    network: Network | Params,
+    layers: Sequence[str],
+    positives: Iterable[AnyImage],
+    negatives: Iterable[AnyImage],
 ) -> Features:
-    """The direction mean(with) - mean(without) (Upchurch et al., Deep Feature Interpolation, arXiv:1611.05507, section 3: K = 100 nearest of each)."""
-    return jax.tree.map(jnp.subtract, mean(params, layers, having), mean(params, layers, lacking))
+    """Return the direction mean(with the attribute) - mean(without it).
+
+    Source: Upchurch et al., Deep Feature Interpolation, arXiv:1611.05507, section 3, with the K = 100
+    nearest neighbours of each kind.
+    """
+    minuend, subtrahend = (mean(network, layers, faces) for faces in (positives, negatives))
+    return jax.tree.map(jnp.subtract, minuend, subtrahend)
 
 
 def interpolation_scale(direction: Features, beta: float = 0.4) -> float:
-    """Deep Feature Interpolation's factor on a direction w: beta / mean(w^2) over all its numbers (arXiv:1611.05507, section 3.1).
+    """Return Deep Feature Interpolation's factor on a direction w: beta / mean(w^2) over all numbers.
 
-    It belongs to the published VGG's range of features; other networks need another beta, or a factor of their own.
+    Source: arXiv:1611.05507, section 3.1. It belongs to the published VGG's range of features; other
+    networks need another beta, or a factor of their own.
     """
-    square, count = (
-        sum(float(part(values)) for values in direction.values())
-        for part in (lambda v: jnp.sum(jnp.square(v)), jnp.size)
-    )
+    square = sum(float(jnp.sum(jnp.square(values))) for values in direction.values())
+    count = sum(int(jnp.size(values)) for values in direction.values())
     return beta * count / max(square, 1e-12)
 
 
 def add_directions(directions: Iterable[tuple[Features, float]]) -> Features:
-    """Several attributes at once: the sum of directions times their amounts; a layer that only some have counts as zero in the others."""
+    """Return the sum of directions times their amounts; a missing layer counts as zero."""
     total: Features = {}
     for direction, amount in directions:
         for layer, values in direction.items():
@@ -161,15 +160,18 @@ def add_directions(directions: Iterable[tuple[Features, float]]) -> Features:
 def tuned(
     maps: Features, direction: Features, strength: float | Float[Array, ""] = 1.0
 ) -> Features:
-    """maps + strength * direction, at the layers that the direction has (the paper's tuning of the reference's own features).
+    """Return maps + strength * direction, at the layers of the direction that `maps` has.
+
+    This is the paper's tuning of the reference's own features.
 
     Raises:
-        ValueError: the direction belongs to another picture size.
+        ValueError: the direction belongs to another image size.
     """
     for layer in direction:
         if layer in maps and maps[layer].shape != direction[layer].shape:
             raise ValueError(
-                f"the direction's {layer} has shape {direction[layer].shape}, the reference's {maps[layer].shape}; use the network's own size"
+                f"the direction's {layer} has shape {direction[layer].shape}, "
+                f"the reference's {maps[layer].shape}; use the network's own size"
             )
     return {
         layer: maps[layer] + jnp.float32(strength) * jnp.asarray(values)
@@ -179,23 +181,23 @@ def tuned(
 
 
 def channel_direction(maps: Features, gains: Mapping[str, Mapping[int, float]]) -> Features:
-    """The direction that scales named channels: (gain - 1) * maps there, 0 elsewhere. With a strength of 1 a gain of 0 silences a channel, 2 doubles it.
+    """Return the direction that scales single channels: (gain - 1) * maps there, 0 elsewhere.
+
+    At a strength of 1 a gain of 0 silences a channel and 2 doubles it.
 
     Raises:
-        ValueError: a layer or channel that is not there.
+        ValueError: a layer or channel that does not exist.
     """
     direction: Features = {}
     for layer, channels in gains.items():
         count = maps[layer].shape[-1] if layer in maps else 0
         for channel in channels:
             if not 0 <= channel < count:
-                raise ValueError(
-                    f"no channel {layer}:{channel}; {layer} has {f'channels 0 to {count - 1}' if count else 'no maps here'}"
-                )
-        factors = (
-            jnp.zeros(count)
-            .at[jnp.array(list(channels))]
-            .set(jnp.array([gain - 1 for gain in channels.values()]))
-        )
-        direction[layer] = maps[layer] * jnp.expand_dims(factors, (0, 1))
+                known = f"channels 0 to {count - 1}" if count else "no maps here"
+                raise ValueError(f"no channel {layer}:{channel}; {layer} has {known}")
+        indices = jnp.array(list(channels))
+        changes = jnp.array([gain - 1 for gain in channels.values()])
+        factors = jnp.zeros(count).at[indices].set(changes)
+        shape = (1,) * (maps[layer].ndim - 1) + (count,)
+        direction[layer] = maps[layer] * jnp.reshape(factors, shape)
     return direction

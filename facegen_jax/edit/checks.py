@@ -1,172 +1,160 @@
-"""What an edit cannot be told: refused before anything is loaded or computed."""
+"""Options that cannot work, refused before anything is loaded or computed."""
 
 import dataclasses
 import math
 import tempfile
 
 from ..faces import colour, image, regions
-from ..network.vgg_face import BLOCKS
-from .settings import Edit
+from .parsing import Amounts, EditError
+from .settings import Edit, Jitter, Weights
+
+SMALLEST, LARGEST = 16, 4096
+"""Sides of the working image, in pixels."""
+FROM_GALLERY = ("k", "match", "identity", "similar_by")
+"""Options that choose among the faces of a gallery."""
 
 
-class EditError(ValueError):
-    """An edit that cannot be done as asked; one line that says why and what to do."""
+def check_options(options: Edit, attributes: Amounts, *, own: bool) -> None:
+    """Refuse options that contradict each other or are out of range; files are not looked at.
 
-
-def check(config: Edit) -> None:
-    """Refuse what cannot work.
-
-    Raises:
-        EditError, RegionError, ColourError: with what was expected, what came, and what to do.
-    """
-    check_options(config)
-    _check_outputs(config)
-
-
-def check_options(config: Edit) -> None:
-    """The same, but for the files to write."""
-    _check_attribute(config)
-    _check_numbers(config)
-    _check_places(config)
-    colour.check(config.colour)
-
-
-def amounts(attribute: str) -> list[tuple[str, float]]:
-    """Names and amounts of `Smiling+Eyeglasses:0.5`; 1 where none is given.
+    Args:
+        options: the edit.
+        attributes: its attributes, parsed.
+        own: it has an objective of the user's own, which needs no attribute.
 
     Raises:
-        EditError: an empty name, or an amount that is no number.
+        EditError, RegionError, ColourError: say what was expected, what came, and what to do.
     """
-    found = []
-    for part in attribute.split("+"):
-        name, colon, amount = part.partition(":")
-        try:
-            found.append((name.strip(), float(amount) if colon else 1.0))
-        except ValueError:
-            raise EditError(
-                f"--attribute {attribute}: {amount!r} is no amount; several attributes are given as in Smiling+Eyeglasses:0.5"
-            ) from None
-        if not name.strip() or not math.isfinite(found[-1][1]):
-            raise EditError(
-                f"--attribute {attribute!r}: expected names with finite amounts, as in Smiling+Eyeglasses:0.5"
-            )
-    return found
+    _check_attribute(options, attributes, own=own)
+    _check_objective(options, own=own)
+    _check_numbers(options)
+    _check_regions(options)
+    _check_alignment(options)
+    colour.require_extra(options.colour)
 
 
-def gains(channels: tuple[str, ...]) -> dict[str, dict[int, float]]:
-    """Layer, channel and factor of each `conv4_3:17=2`.
-
-    Raises:
-        EditError: anything else.
-    """
-    found: dict[str, dict[int, float]] = {}
-    for text in channels:
-        layer, _, rest = text.partition(":")
-        channel, _, gain = rest.partition("=")
-        try:
-            found.setdefault(layer, {})[int(channel)] = float(gain)
-        except ValueError:
-            raise EditError(
-                f"--channels {text}: expected LAYER:CHANNEL=FACTOR, such as conv4_3:17=2"
-            ) from None
-        if not layer.startswith("conv") or not math.isfinite(float(gain)):
-            raise EditError(
-                f"--channels {text}: expected a convolution and a finite factor, such as conv4_3:17=2"
-            )
-    return found
-
-
-def _check_attribute(config: Edit) -> None:
-    if sum(map(bool, (config.guides, config.attribute, config.channels))) != 1:
+def _check_attribute(options: Edit, attributes: Amounts, *, own: bool) -> None:
+    sources = (options.guides, options.attribute, options.channels, options.source)
+    if options.source and options.attribute:  # the name may be the source's own business
+        sources = (options.guides, options.channels, options.source)
+    given = sum(map(bool, sources))
+    if given > 1 or (given == 0 and not own):
         raise EditError(
-            "give either --guides PICTURE [...], --attribute NAME (tuned or, with --gallery FOLDER, looked up there), or --channels"
+            "give either --guides IMAGE [...], --attribute NAME (tuned or, with --gallery FOLDER, "
+            "looked up there), --channels, or --source"
         )
-    if config.gallery and not config.attribute:
+    if options.gallery and not options.attribute:
         raise EditError("--gallery needs --attribute NAME; guides of your own need no gallery")
-    if not config.gallery and (
-        config.match or config.similar_by or config.identity or config.k is not None
-    ):
+    if not options.gallery and any(getattr(options, name) for name in FROM_GALLERY):
         raise EditError(
-            "--k, --match, --identity and --similar-by choose among the faces of --gallery FOLDER, which is missing"
+            "--k, --match, --identity and --similar-by choose among the faces of --gallery FOLDER, "
+            "which is missing"
         )
-    if config.target == "difference" and not config.gallery:
+    if options.target == "difference" and not options.gallery:
         raise EditError("--target difference compares faces of --gallery FOLDER, which is missing")
-    if config.directions and (config.gallery or not config.attribute):
+    if options.directions and (options.gallery or not options.attribute):
         raise EditError(
-            "--directions is where --attribute NAME is looked up; it goes with neither --gallery, --guides nor --channels"
+            "--directions is where --attribute NAME is looked up; "
+            "it cannot be combined with --gallery, --guides or --channels"
         )
-    weighed = [name for name, amount in amounts(config.attribute or "x") if amount != 1]
-    if weighed and config.gallery and config.target != "difference":
+    weighted = any(amount != 1 for _, amount in attributes)
+    if weighted and options.gallery and options.target != "difference":
         raise EditError(
-            f"--attribute {config.attribute}: guides have an attribute or not, only directions and differences have amounts"
+            f"--attribute {options.attribute}: guides either have an attribute or not, "
+            "only directions and differences have amounts"
         )
-    gains(config.channels)
 
 
-def _check_places(config: Edit) -> None:
+def _check_objective(options: Edit, *, own: bool) -> None:
+    if options.term_weights and not own:
+        raise EditError(
+            "--term-weights weighs the terms of --objective, which is missing; "
+            "the default objective has --weights.identity and its neighbours"
+        )
+    if own and options.weights != Weights():
+        raise EditError(
+            "--weights.* weighs the default objective; give --term-weights NAME=WEIGHT with --objective"
+        )
+
+
+def _check_numbers(options: Edit) -> None:
+    whole = {
+        "face": options.face,
+        "k": options.k,
+        "candidates": options.candidates,
+        "steps": options.steps,
+        "jitter.samples": options.jitter.samples,
+    }
+    for name, number in whole.items():
+        if number is not None and number < 1:
+            raise EditError(f"--{name} must be at least 1, not {number}")
+    if len(set(options.strength)) < max(1, len(options.strength)):
+        raise EditError("--strength takes one number, or several different ones as in 0.5,1,1.5")
+    numbers = {"noise": options.noise, "learning-rate": options.learning_rate or 0.0}
+    for group, values in (("weights", options.weights), ("jitter", options.jitter)):
+        numbers |= {f"{group}.{name}": value for name, value in dataclasses.asdict(values).items()}
+    for name, value in [*numbers.items(), *(("strength", each) for each in options.strength)]:
+        option = f"--{name.replace('_', '-')}"
+        if not math.isfinite(value):
+            raise EditError(f"{option} must be a finite number, not {value}")
+        if value < 0 and name != "strength":
+            raise EditError(f"{option} must not be negative, not {value}")
+    if options.jitter.scale >= 1:
+        raise EditError(f"--jitter.scale must be below 1, not {options.jitter.scale}")
+    if options.jitter.samples > 1 and options.jitter == Jitter(samples=options.jitter.samples):
+        raise EditError(
+            "--jitter.samples averages --jitter.shift or --jitter.scale; give one of them"
+        )
+    if options.size is not None and not SMALLEST <= options.size <= LARGEST:
+        raise EditError(f"--size must be from {SMALLEST} to {LARGEST} pixels, not {options.size}")
+
+
+def _check_regions(options: Edit) -> None:
     for one, other in (("mask", "region"), ("identity_mask", "identity_region")):
-        if getattr(config, one) and getattr(config, other):
-            raise EditError(
-                f"give either --{one.replace('_', '-')} or --{other.replace('_', '-')}, not both"
-            )
-    for name in (config.region, config.identity_region):
+        if getattr(options, one) and getattr(options, other):
+            names = [f"--{name.replace('_', '-')}" for name in (one, other)]
+            raise EditError(f"give either {names[0]} or {names[1]}, not both")
+    for name in (options.region, options.identity_region):
         if name and name.lower() != "none":
-            regions.check(name)
-    for name, numbers, count in (("landmarks", config.landmarks, 10), ("box", config.box, 4)):
+            regions.parse_names(name)
+
+
+def _check_alignment(options: Edit) -> None:
+    hand = (("landmarks", options.landmarks, 10), ("box", options.box, 4))
+    for name, numbers, count in hand:
         if len(numbers) not in (0, count) or not all(map(math.isfinite, numbers)):
-            raise EditError(f"--{name} takes {count} numbers, not {len(numbers)}")
-    if config.box and not (config.box[0] < config.box[2] and config.box[1] < config.box[3]):
+            raise EditError(f"--{name} takes {count} finite numbers, not {len(numbers)}")
+    box = options.box
+    if box and not (box[0] < box[2] and box[1] < box[3]):
         raise EditError(
             "--box takes left, top, right, bottom, with left before right and top above bottom"
         )
-    if config.align == "none" and (config.box or config.face != 1):
+    if options.align == "none" and (box or options.face != 1):
         raise EditError(
             "--align none looks for no face, so --face and --box have no meaning with it"
         )
 
 
-def _check_numbers(config: Edit) -> None:
-    whole = {
-        "face": config.face,
-        "k": config.k,
-        "candidates": config.candidates,
-        "steps": config.steps,
-    }
-    for name, number in whole.items():
-        if number is not None and number < 1:
-            raise EditError(f"--{name} must be at least 1, not {number}")
-    if len(set(config.strength)) < max(1, len(config.strength)):
-        raise EditError("--strength takes one number, or several different ones as in 0.5,1,1.5")
-    numbers = {
-        "noise": config.noise,
-        **{f"weights.{name}": value for name, value in dataclasses.asdict(config.weights).items()},
-    }
-    if config.learning_rate is not None:
-        numbers["learning-rate"] = config.learning_rate
-    for name, value in [*numbers.items(), *(("strength", each) for each in config.strength)]:
-        if not math.isfinite(value):
-            raise EditError(f"--{name.replace('_', '-')} must be a finite number, not {value}")
-        if value < 0 and name != "strength":
-            raise EditError(f"--{name.replace('_', '-')} must not be negative, not {value}")
-    smallest = 2 ** (len(BLOCKS) - 1)
-    if config.size is not None and not smallest <= config.size <= 4096:
-        raise EditError(f"--size must be from {smallest} to 4096 pixels, not {config.size}")
+def check_outputs(options: Edit) -> None:
+    """Refuse files that cannot be written.
 
-
-def _check_outputs(config: Edit) -> None:
-    inputs = [path.resolve() for path in config.inputs]
-    for path in [*config.outputs, *([config.strip] if config.strip else [])]:
+    Raises:
+        EditError: says why and what to do.
+    """
+    inputs = [path.resolve() for path in options.inputs]
+    for path in [*options.outputs, *([options.strip] if options.strip else [])]:
         if path.suffix.lower() not in image.ENDINGS:
-            raise EditError(f"{path}: pictures are written as {', '.join(image.ENDINGS)}")
+            raise EditError(f"{path}: images are written as {', '.join(image.ENDINGS)}")
         if path.resolve() in inputs:
-            raise EditError(f"{path}: would overwrite an input picture; choose another name")
+            raise EditError(f"{path}: would overwrite an input image; choose another name")
         if path.is_dir():
             raise EditError(f"{path}: is a folder; give a file name")
-        if not path.absolute().parent.is_dir():
+        folder = path.absolute().parent
+        if not folder.is_dir():
             raise EditError(f"{path.parent}: no such folder to write to")
         try:  # permissions alone do not tell (root, full or read-only disks)
-            tempfile.TemporaryFile(dir=path.absolute().parent).close()
+            tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
             raise EditError(f"{path.parent}: cannot be written to ({error.strerror})") from None
-    if config.strip and config.strip.resolve() in [path.resolve() for path in config.outputs]:
+    if options.strip and options.strip.resolve() in [path.resolve() for path in options.outputs]:
         raise EditError("--strip and --out name the same file")

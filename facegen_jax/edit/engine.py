@@ -2,133 +2,129 @@
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import NamedTuple
 
-from ..descent.solver import Progress, Solution
+from ..descent.objective import Objective
+from ..descent.solver import Solution, StepProgress
 from ..faces import image
 from ..faces.strip import strip
-from ..gallery.features import Looking
-from ..network.checkpoint import Network, load_network
-from ..types import Image
-from . import attribute
-from .checks import check
+from ..network.checkpoint import load_network
+from ..network.protocol import Network
+from ..types import Image, Progress
+from .checks import check_outputs
+from .guides import open_pool
 from .material import Finished, Material, assemble, finish, gather, program
-from .record import describe, write_record
+from .record import chosen_guides, describe, write_record
+from .request import AttributeSource, Own, Request, resolve
 from .settings import Edit
 
 
 class Outcome(NamedTuple):
-    """What an edit gave: the solution, what it was made from, and its record."""
+    """The outcome for one strength: solution, final image, record."""
 
+    options: Edit
+    """The edit's options, with this strength and output alone."""
     solution: Solution
+    finished: Finished
     reference: Image
-    scores: dict[str, object]
     record: dict[str, object]
     notes: tuple[str, ...]
     """Remarks for the person at the terminal."""
-    out: Path
+
+    @property
+    def scores(self) -> dict[str, object]:
+        """Scores of the final image; see `edit_scores`."""
+        return self.finished.scores
 
 
 def edit(
-    config: Edit, progress: Progress | None = None, looking: Looking = lambda done, total: None
+    options: Edit,
+    step_progress: StepProgress | None = None,
+    progress: Progress = lambda done, total: None,
+    *,
+    objective: Objective | None = None,
+    source: AttributeSource | None = None,
+    network: Network | None = None,
 ) -> list[Outcome]:
-    """Do one edit and write its pictures, records and strip; nothing is written when anything is wrong.
+    """Run one edit and write its images, records and strip; errors leave nothing half-written.
 
     Args:
-        config: what to do.
-        progress: told of the descent, see `Solver.run`; its steps are those of all strengths.
-        looking: told how many faces of a gallery are described, where that has not been done before.
+        options: what to do.
+        step_progress: follows the descent, see `Solver.run`, over the steps of all strengths.
+        progress: counts the faces of a gallery whose features must be computed first.
+        objective: an objective of your own, in place of the default and of `options.objective`.
+        source: an attribute source of your own, in place of `options.source`.
+        network: a network of your own, in place of `options.params`.
 
     Returns:
-        One outcome for each strength, in their order; fewer where the descent was interrupted.
+        An outcome for each strength, in order; fewer if the descent was interrupted.
 
     Raises:
-        EditError, ImageError, CheckpointError, GalleryError, AlignError: all of them ValueErrors, each with a message of one line.
+        EditError, ImageError, CheckpointError, GalleryError, AlignError: ValueErrors of one line.
     """
-    check(config)
-    network = load_network(config.params)
-    material = gather(config, network, attribute.open_pool(config, network, looking))
-    finished: list[tuple[Finished, Outcome]] = []
-    solver = program(config, network)
+    own = Own(objective, source)
+    request = resolve(options, own)
+    check_outputs(options)
+    network = network or load_network(options.params)
+    solver = program(request, network)
+    material = gather(request, network, open_pool(request, network, progress))
     began = time.perf_counter()
-    solver.compile(network.params, assemble(config, network, material))
-    compiled = time.perf_counter() - began
-    for number, (strength, out) in enumerate(zip(config.strength, config.outputs, strict=True)):
-        one = dataclasses.replace(config, strength=(strength,), out=out)
-        problem = assemble(one, network, material)
-        if finished:
-            problem = problem._replace(start=finished[-1][0].image)
+    solver.compile(network, assemble(request, network, material))
+    compiled = round(time.perf_counter() - began, 3)
+    outcomes: list[Outcome] = []
+    for index, (strength, out) in enumerate(zip(options.strength, options.outputs, strict=True)):
+        single = resolve(dataclasses.replace(options, strength=(strength,), out=out), own)
+        problem = assemble(single, network, material)
+        if outcomes:
+            problem = problem._replace(start=outcomes[-1].finished.image)
         began = time.perf_counter()
-        solution = solver.run(
-            network.params, problem, progress and _later(progress, number * config.steps)
-        )
-        seconds = {"compile": round(compiled, 3), "run": round(time.perf_counter() - began, 3)}
-        found = finish(one, network, material, solution.image)
-        finished.append(
-            (
-                found,
-                _outcome(
-                    one,
-                    network,
-                    material,
-                    dataclasses.replace(solution, image=found.image),
-                    found.scores,
-                    seconds,
-                ),
-            )
-        )
+        follow = step_progress and _continued(step_progress, index * options.steps)
+        solution = solver.run(network, problem, follow)
+        seconds = {"compile": compiled, "run": round(time.perf_counter() - began, 3)}
+        outcomes.append(_outcome(single, network, material, solution, seconds))
         if solution.status == "interrupted":
             break
-    _write(config, material, finished)
-    return [outcome for _, outcome in finished]
+    _write(options, material, outcomes)
+    return outcomes
 
 
-def _later(progress: Progress, steps: int) -> Progress:
-    """Progress of a descent that follows on so many steps."""
+def _continued(progress: StepProgress, steps: int) -> StepProgress:
+    """Count steps on from those of the strengths before."""
     return lambda done, totals: progress(steps + done, totals)
 
 
 def _outcome(
-    config: Edit,
+    request: Request,
     network: Network,
     material: Material,
     solution: Solution,
-    scores: dict[str, object],
     seconds: dict[str, float],
 ) -> Outcome:
-    chosen = material.source.chosen
-    record = describe(
-        config, [*config.inputs, *(path for path, _ in chosen)], network, solution, scores, seconds
-    )
+    options, chosen = request.options, material.source.chosen
+    finished = finish(request, network, material, solution.image)
+    solution = dataclasses.replace(solution, image=finished.image)
+    inputs = [*options.inputs, *(path for path, _ in chosen)]
+    record = describe(options, inputs, network, solution, finished.scores, seconds)
     if chosen:
-        record["guides"] = [
-            {"path": str(path), "similarity": round(cosine, 4)} for path, cosine in chosen
-        ]
-    return Outcome(solution, material.reference.image, scores, record, material.notes, config.out)
+        record["guides"] = chosen_guides(chosen)
+    reference = material.reference.image
+    return Outcome(options, solution, finished, reference, record, material.notes)
 
 
-def _write(config: Edit, material: Material, finished: list[tuple[Finished, Outcome]]) -> None:
-    for found, outcome in finished:
-        image.save(outcome.out, found.picture)
-        write_record(outcome.out.with_suffix(".json"), outcome.record)
-    if config.strip:
+def _write(options: Edit, material: Material, outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        image.save(outcome.options.out, outcome.finished.written)
+        write_record(outcome.options.out.with_suffix(".json"), outcome.record)
+    if options.strip:
         guides = [("guide", guide.image) for guide in material.source.guides]
-        results = [
-            (_caption(config, strength), found.image)
-            for strength, (found, _) in zip(config.strength, finished, strict=False)
-        ]
-        image.save(
-            config.strip, strip([("reference", material.reference.image), *guides, *results])
-        )
+        results = [(_caption(outcome.options), outcome.finished.image) for outcome in outcomes]
+        shown = [("reference", material.reference.image), *guides, *results]
+        image.save(options.strip, strip(shown))
 
 
-def _caption(config: Edit, strength: float) -> str:
-    name = config.attribute or ("channels" if config.channels else "result")
-    return (
-        name
-        if config.gallery and strength == 1
-        else f"{name} {strength:+g}"
-        if config.attribute or len(config.strength) > 1
-        else name
-    )
+def _caption(options: Edit) -> str:
+    """Caption a result with its attribute, and its strength where that says something."""
+    (strength,) = options.strength
+    name = options.attribute or ("channels" if options.channels else "result")
+    plain = options.guides or options.source or (options.gallery and strength == 1)
+    return name if plain and strength == 1 else f"{name} {strength:+g}"

@@ -1,39 +1,39 @@
-"""What an edit is made of: its faces, its attribute, its masks; the program and the problem that follow, and the finished picture.
+"""What an edit is solved from: aligned faces, attribute, masks; its program, problem, finished image.
 
-`program` looks at the configuration alone, so that a sweep knows which edits share a program before it opens any picture.
+`program` looks at the options alone, so that a sweep knows which edits share a compiled program before
+it opens any image.
 """
 
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..descent.objective import Attribute, Objective
+from ..descent.objective import Objective
 from ..descent.problem import Problem, from_direction, with_noise
-from ..descent.solver import LEARNING_RATES, Solver
-from ..faces import align, colour, image, regions
-from ..network.checkpoint import Network
-from ..network.vgg_face import check_layers
+from ..descent.solver import Solver
+from ..descent.terms import MapDistance
+from ..faces import align, colour, geometry
+from ..network.protocol import Network, check_layers
 from ..types import Image, Mask
-from . import attribute
-from .checks import EditError, gains
-from .recipe import objective
+from . import attribute, masks, recipe
+from .guides import Pool
+from .parsing import EditError
+from .recipe import INSIDE
 from .record import edit_scores
+from .request import Request
 from .settings import Edit
-
-EVERYWHERE, OUTSIDE = "everywhere", "outside"
-"""Where the reference's maps are held if no region or mask is named: outside is where the attribute does not act."""
+from .source import Source
 
 
 class Material(NamedTuple):
-    """Everything that had to be read and looked for."""
+    """Everything that was read and looked up."""
 
     reference: align.Face
-    source: attribute.Source
+    source: Source
     masks: dict[str, Mask]
-    """`inside`, where the attribute acts, and `identity`, where the reference's maps are held; absent where there is no such limit."""
+    """Masks by the name that terms use; see `masks.build`."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -42,153 +42,120 @@ class Material(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A result with its colours."""
+    """A result with its final colours."""
 
     image: Image
-    picture: Image
-    """What is written: the image, or the whole photo with it pasted back."""
+    written: Image
+    """The image, or the whole photo with it pasted back."""
     scores: dict[str, object]
 
 
-def gather(config: Edit, network: Network, pool: attribute.Pool | None = None) -> Material:
-    """Read the pictures and find the attribute.
+def gather(request: Request, network: Network, pool: Pool | None = None) -> Material:
+    """Read the images and find the attribute.
 
     Raises:
-        EditError, ImageError, CheckpointError, GalleryError, AlignError: all of them ValueErrors, each with a message of one line.
+        EditError, ImageError, CheckpointError, GalleryError, AlignError: ValueErrors of one line.
     """
-    if config.colour_at != "everywhere" and places(config)[0] is None:
+    options = request.options
+    if options.colour_at != "everywhere" and request.inside is None:
         raise EditError(
-            f"--colour-at {config.colour_at} needs a place where the attribute acts; give --region or --mask"
+            f"--colour-at {options.colour_at} needs a region where the attribute acts; "
+            "give --region or --mask"
         )
     reference = align.load_face(
-        config.reference, config.size or network.size, config.align, _pick(config)
+        options.reference, request.size(network), options.align, _pick(options)
     )
-    return Material(
-        reference, attribute.find(config, network, reference, pool), _masks(config, reference)
-    )
+    source = attribute.find(request, network, reference, pool)
+    names = _mask_names(objective(request, network, 1.0))
+    return Material(reference, source, masks.build(request.inside, request.held, names, reference))
 
 
-def program(config: Edit, network: Network) -> Solver:
-    """The solver that the configuration asks for; edits whose solvers are equal, at one size, can be stacked."""
-    inside, _ = places(config)
-    return Solver(
-        _objective(config, network, None if inside is None else 1.0),
-        config.steps,
-        config.optimizer,
-        config.learning_rate,
-    )
+def _mask_names(terms: Objective) -> set[str]:
+    return {name for term in terms.terms if isinstance(name := getattr(term, "mask", None), str)}
 
 
-def assemble(config: Edit, network: Network, material: Material) -> Problem:
-    """The problem for the first strength, with loss weights and learning rate of its own."""
-    reference, source, masks = material
-    terms = _objective(
-        config, network, float(np.mean(masks["inside"])) if "inside" in masks else None
-    )
-    acting = {layer for term in terms.terms if isinstance(term, Attribute) for layer in term.layers}
-    direction = {layer: maps for layer, maps in source.direction.items() if layer in acting}
-    made = from_direction(
-        network.params, terms, reference.image, direction, config.strength[0], masks=masks
-    )
-    if config.noise:
-        made = with_noise(made, jax.random.key(config.seed), config.noise)
-    return made._replace(
-        weights=jnp.array(terms.weights, jnp.float32),
-        learning_rate=jnp.float32(learning_rate(config)),
-    )
+def objective(request: Request, network: Network, area: float) -> Objective:
+    """Return the user's objective, or the default one; `area` is the share of the mask "inside".
 
-
-def learning_rate(config: Edit) -> float:
-    """The learning rate that is asked for, or its optimizer's default."""
-    return (
-        LEARNING_RATES[config.optimizer] if config.learning_rate is None else config.learning_rate
-    )
-
-
-def finish(config: Edit, network: Network, material: Material, result: Image) -> Finished:
-    """Bring a result to the colours that are asked for, score it, and paste it back where that is asked for."""
-    reference, source, masks = material
-    inside = masks.get("inside")
-    place = (
-        None
-        if config.colour_at == "everywhere" or inside is None
-        else inside
-        if config.colour_at == "inside"
-        else 1 - inside
-    )
-    result = np.asarray(colour.matched(config.colour, result, reference.image, place))
-    scores = edit_scores(
-        network, result, reference.image, source.heads, [guide.image for guide in source.guides]
-    )
-    picture = (
-        align.paste_back(reference.photo, reference.placement, reference.image, result)
-        if config.paste_back
-        else result
-    )
-    return Finished(result, picture, scores)
-
-
-def places(config: Edit) -> tuple[Path | str | None, Path | str | None]:
-    """Where the attribute acts and where the reference's maps are held: a mask's file, regions by name, or `None` for no limit."""
-    guided = attribute.is_guided(config)
-    inside: Path | str | None = config.mask or config.region
-    if inside is None and align.unaligned(
-        config.align, by_hand=bool(config.landmarks)
-    ):  # nobody knows where the parts of the face are
-        inside = "face" if guided else None
-    elif inside is None:
-        inside = attribute.default_region(config, guided=guided)
-    inside = None if str(inside).lower() == "none" else inside
-    held: Path | str | None = config.identity_mask or config.identity_region
-    if held is None:  # guides are other people everywhere
-        held = OUTSIDE if inside else EVERYWHERE if guided else None
-    return inside, None if str(held).lower() == "none" else held
-
-
-def _objective(config: Edit, network: Network, area: float | None) -> Objective:
-    return objective(
-        config.weights,
-        guided=attribute.is_guided(config),
-        layers=check_layers(gains(config.channels), network.params),
-        area=area,
-        held=places(config)[1] is not None,
-        described="fc7" in network.params and config.size in (None, network.size),
-    )
-
-
-def _masks(config: Edit, reference: align.Face) -> dict[str, Mask]:
-    (inside, held), size = places(config), len(reference.image)
-    masks: dict[str, Mask] = {}
-    if inside is not None:
-        masks["inside"] = _mask(inside, reference)
-    if held == OUTSIDE:
-        masks["identity"] = 1 - masks["inside"]
-    elif held == EVERYWHERE:
-        masks["identity"] = np.ones((size, size), np.float32)
-    elif held is not None:
-        masks["identity"] = _mask(held, reference)
-    return masks
-
-
-def _mask(place: Path | str, reference: align.Face) -> Mask:
-    """A region by name; or a mask from a file, moved as the reference was."""
-    if isinstance(place, str):
-        return regions.region(place, len(reference.image), reference.points)
-    mask, expected = image.load(place), reference.photo.shape
-    if mask.shape != expected:
+    Raises:
+        EditError: the network lacks layers that the default objective reads.
+    """
+    if request.objective is not None:
+        check_layers(network.backbone, request.objective.layers)
+        return request.objective
+    if not network.has(*recipe.LAYERS):
         raise EditError(
-            f"{place}: the mask has {mask.shape[1]}x{mask.shape[0]} pixels, the reference {expected[1]}x{expected[0]}; they must be equal"
+            f"the default objective reads layers of VGG-Face, the network {network.name!r} has "
+            f"{', '.join(network.layers)}; give --objective of your own (docs/extending.md)"
         )
-    return np.asarray(
-        align.place_on(mask, reference.landmarks, reference.placement, len(reference.image))
-    ).mean(-1)
-
-
-def _pick(config: Edit) -> align.Pick:
-    """Which face of the reference is meant."""
-    landmarks = np.array(config.landmarks).reshape(5, 2) if config.landmarks else None
-    return align.Pick(
-        config.face,
-        landmarks,
-        (config.box[0], config.box[1], config.box[2], config.box[3]) if config.box else None,
+    return recipe.objective(
+        request.options.weights,
+        guided=request.guided,
+        layers=check_layers(network.backbone, request.gains),
+        area=None if request.inside is None else area,
+        held=request.held is not None,
+        described=network.has("fc7") and request.size(network) == network.size,
     )
+
+
+def program(request: Request, network: Network) -> Solver:
+    """Return the solver of the options; edits with equal solvers, at one size, can be stacked."""
+    return Solver(
+        objective(request, network, 1.0),
+        request.options.steps,
+        request.optimizer,
+        request.learning_rate,
+        transforms=request.transforms,
+        samples=request.options.jitter.samples,
+    )
+
+
+def assemble(request: Request, network: Network, material: Material) -> Problem:
+    """Build the problem for the first strength, with loss weights, learning rate and seed of its own."""
+    (reference, source, built), options = material, request.options
+    area = float(np.mean(built[INSIDE])) if INSIDE in built else 1.0
+    terms = objective(request, network, area)
+    direction = source.direction
+    if request.objective is None:  # a direction's further layers would be copied for nothing
+        acting = {
+            layer
+            for term in terms.terms
+            if isinstance(term, MapDistance) and term.target == "attribute"
+            for layer in term.layers
+        }
+        direction = {layer: maps for layer, maps in direction.items() if layer in acting}
+    problem = from_direction(
+        network, terms, reference.image, direction, options.strength[0], masks=built
+    )
+    if options.noise:
+        problem = with_noise(problem, jax.random.key(options.seed), options.noise)
+    return problem._replace(
+        weights=jnp.array(terms.weights, jnp.float32),
+        learning_rate=jnp.float32(request.learning_rate),
+        seed=jnp.uint32(options.seed),
+    )
+
+
+def finish(request: Request, network: Network, material: Material, result: Image) -> Finished:
+    """Match the result's colours, score it, and paste it back, as the options ask."""
+    (reference, source, built), options = material, request.options
+    inside = built.get(INSIDE)
+    where = None
+    if inside is not None and options.colour_at != "everywhere":
+        where = inside if options.colour_at == "inside" else 1 - inside
+    result = np.asarray(colour.matched(options.colour, result, reference.image, where))
+    guides = [guide.image for guide in source.guides]
+    scores = edit_scores(network, result, reference.image, source.heads, guides)
+    written = result
+    if options.paste_back:
+        placed = (reference.photo, reference.placement)
+        written = geometry.paste_back(*placed, reference.image, result)
+    return Finished(result, written, scores)
+
+
+def _pick(options: Edit) -> align.Pick:
+    """Return which face of the reference to edit."""
+    landmarks = np.array(options.landmarks).reshape(5, 2) if options.landmarks else None
+    left, top, right, bottom = options.box or (0, 0, 0, 0)
+    box = (left, top, right, bottom) if options.box else None
+    return align.Pick(options.face, landmarks, box)

@@ -1,26 +1,31 @@
-"""The objective of the command lines; `docs/settings.md` says how it was chosen."""
+"""The default objective of the command lines; `docs/settings.md` says how it was chosen."""
 
-from ..descent.objective import (
+from ..descent.objective import Objective
+from ..descent.terms import (
     Attribute,
     AttributePixels,
     Chroma,
     DescriptorIdentity,
     Identity,
-    Objective,
     TotalVariation,
 )
 from .settings import Weights
 
+INSIDE, HELD = "inside", "identity"
+"""Masks: where the attribute acts, and where the reference's maps are held."""
 TUNED_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
-"""Where a direction acts: with high layers alone the picture answers with speckle."""
+"""Where a direction acts: with high layers alone the image answers with speckle."""
 GUIDED_LAYERS = ("conv2_2", "conv3_3", "conv4_3")
 """Where guides act: lower layers would paste the guide's own face, higher ones bring blotches."""
 HELD_LAYERS = ("image", "conv1_2", "conv2_2")
-"""Where the reference is held outside the attribute's mask."""
+"""Where the reference is held outside of the attribute's region."""
+LAYERS = tuple(dict.fromkeys((*HELD_LAYERS, *TUNED_LAYERS, *GUIDED_LAYERS, "conv5_3")))
+"""Every layer that some variant of the recipe may read, beside the descriptor's."""
 GUIDED_SMOOTHNESS, GUIDED_CHROMA = 3.0, 10.0
-"""Factors on the weights of total variation and colour with guides, whose own colours are not wanted."""
+"""Factors on the weights of total variation and colour with guides, whose own colours are unwanted."""
 DESCRIPTOR_SHARE = 0.25
-"""Weight of the descriptor's distance in the identity part: enough to stay the same person, little enough to let the attribute come."""
+"""Weight of the descriptor in the identity part: enough to stay the same person, little enough to let
+the attribute come."""
 
 
 def objective(
@@ -32,32 +37,29 @@ def objective(
     held: bool = False,
     described: bool = True,
 ) -> Objective:
-    """The objective for one way of asking.
+    """Return the objective of one kind of edit.
 
     Args:
-        weights: of its parts.
+        weights: loss weights of its parts.
         guided: the attribute comes from guides, not from a direction.
-        layers: where the attribute acts; the recipe's own by default. Others have no picture's own change (`AttributePixels`).
-        area: share of the picture that the mask "inside" covers, where the attribute acts; None where there is no such mask.
+        layers: layers where the attribute acts; the recipe's own by default. Others get no
+            `AttributePixels`.
+        area: share of the image that the mask "inside" covers, where the attribute acts; None if it
+            acts everywhere.
         held: the reference's maps are held inside the mask "identity".
-        described: the network has a descriptor for pictures of this size; otherwise its deepest maps stand in.
+        described: the network has fc7 for images of this size; otherwise its deepest maps stand in.
     """
-    inside = None if area is None else "inside"
-    identity = (
-        DESCRIPTOR_SHARE * DescriptorIdentity()
-        if described
-        else DESCRIPTOR_SHARE * Identity(("conv5_3",))
-    )
+    inside = None if area is None else INSIDE
+    describing = DescriptorIdentity() if described else Identity(("conv5_3",))
+    identity = DESCRIPTOR_SHARE * describing
     if held:
-        identity = identity + Identity(HELD_LAYERS, "identity")
-    # A masked distance is a mean over the mask: without this a small region would be pushed harder than the same place of an unmasked edit.
+        identity = identity + Identity(HELD_LAYERS, HELD)
+    # A masked distance is a mean over the mask: without this factor a small region would be pushed
+    # harder than the same pixels of an unmasked edit.
     share = 1.0 if area is None or guided else area**0.5
     smoothness, chroma = (GUIDED_SMOOTHNESS, GUIDED_CHROMA) if guided else (1.0, 1.0)
-    attribute = (
-        share
-        * weights.attribute
-        * Attribute(layers or (GUIDED_LAYERS if guided else TUNED_LAYERS), inside)
-    )
+    acting = layers or (GUIDED_LAYERS if guided else TUNED_LAYERS)
+    attribute = share * weights.attribute * Attribute(acting, inside)
     if not guided and not layers:
         attribute = attribute + share * weights.pixels * AttributePixels(mask=inside)
     return (

@@ -1,4 +1,4 @@
-"""The record of a run: settings, network, inputs, losses, scores, versions; enough to repeat it."""
+"""The record of an edit: options, network, inputs, losses, scores, versions; enough to repeat it."""
 
 import dataclasses
 import importlib.metadata
@@ -14,10 +14,10 @@ import jax
 from ..descent.solver import Solution
 from ..faces import image
 from ..files import digest, write_atomically
-from ..names import normalise
+from ..names import by_spelling, normalise
 from ..network import metrics
-from ..network.checkpoint import Network
-from ..network.vgg_face import MEAN_RGB
+from ..network.protocol import DESCRIPTOR, LOGITS, Network
+from ..network.vgg_face import MEAN_RGB, VGGBackbone
 from ..types import Image
 
 PACKAGES = ("facegen_jax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
@@ -30,35 +30,27 @@ def edit_scores(
     heads: Sequence[tuple[str, float]] = (),
     guides: Sequence[Image] = (),
 ) -> dict[str, object]:
-    """Scores taken at the network's own size; None where the network has no such output, some only where they have a meaning.
+    """Score an edit at the network's own size; None where the network has no such output.
 
     Args:
-        network: that scores.
-        result: the edited picture.
-        reference: the picture before.
-        heads: names of outputs of the network and how much of each was asked for; a negative amount counts a fall as a gain.
-        guides: whose attribute it was.
+        network: the judge.
+        result: the edited image.
+        reference: the image before.
+        heads: attributes by the names of the network's outputs, and how much of each was asked; with a
+            negative amount a fall of the logit counts as a gain.
+        guides: the faces that the attribute was taken from.
     """
-    result, reference, *guides = (
-        image.resize(picture, (network.size, network.size))
-        for picture in (result, reference, *guides)
-    )
+    size = (network.size, network.size)
+    result, reference, *guides = (image.resize(each, size) for each in (result, reference, *guides))
     scores: dict[str, object] = {"identity_similarity": None, "attribute_gain": None}
-    if "fc7" in network.params:
+    if network.has(DESCRIPTOR):
         scores["identity_similarity"] = metrics.identity_similarity(network, result, reference)
         if guides:
-            scores["guide_similarity"] = max(
-                metrics.identity_similarity(network, result, guide) for guide in guides
-            )
-    if "fc8" in network.params and not network.attributes:
+            similarities = [metrics.identity_similarity(network, result, each) for each in guides]
+            scores["guide_similarity"] = max(similarities)
+    if network.has(LOGITS) and not network.attributes:
         scores["identity_probability"] = metrics.identity_probability(network, result, reference)
-    known = {normalise(name): name for name in network.attributes}
-    gains = {
-        known[normalise(name)]: math.copysign(1, amount)
-        * metrics.attribute_gain(network, result, reference, known[normalise(name)])
-        for name, amount in heads
-        if normalise(name) in known
-    }
+    gains = _attribute_gains(network, result, reference, heads)
     if gains:
         scores["attribute_gain"] = min(gains.values())
     if len(gains) > 1:
@@ -66,21 +58,43 @@ def edit_scores(
     return scores
 
 
+def _attribute_gains(
+    network: Network, result: Image, reference: Image, heads: Sequence[tuple[str, float]]
+) -> dict[str, float]:
+    known, gains = by_spelling(network.attributes), dict[str, float]()
+    for name, amount in heads:
+        if (output := known.get(normalise(name))) is not None:
+            gain = metrics.attribute_gain(network, result, reference, output)
+            gains[output] = math.copysign(1, amount) * gain
+    return gains
+
+
+def losses(solution: Solution) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return the first and last total, and the first and last unweighted value of every term."""
+    parts = {name: {"first": a, "last": b} for name, (a, b) in solution.parts.items()}
+    return parts.pop("total"), parts
+
+
+def chosen_guides(chosen: Sequence[tuple[Path, float]]) -> list[dict[str, object]]:
+    """Return the faces taken from a gallery, with their similarity, as plain values."""
+    return [{"path": str(path), "similarity": round(cosine, 4)} for path, cosine in chosen]
+
+
 def describe(
-    config: Any,
+    options: Any,
     inputs: Sequence[Path],
     network: Network,
     solution: Solution,
     scores: dict[str, object],
     seconds: dict[str, float],
 ) -> dict[str, object]:
-    """The record as plain values; `config` is the dataclass of the command."""
-    parts = {name: {"first": first, "last": last} for name, (first, last) in solution.parts.items()}
-    total = parts.pop("total")
+    """Return the record as plain values; `options` is the dataclass of the command."""
+    total, parts = losses(solution)
     device = jax.devices()[0]
+    versions = {name: version(name) for name in PACKAGES}
     return {
         "status": solution.status,
-        "config": json.loads(json.dumps(dataclasses.asdict(config), default=str)),
+        "config": json.loads(json.dumps(dataclasses.asdict(options), default=str)),
         "network": _network(network),
         "inputs": [{"path": str(path), "sha256": digest(path)} for path in inputs],
         "loss": total,
@@ -88,39 +102,34 @@ def describe(
         "metrics": scores,
         "seconds": seconds,
         "device": f"{device.platform}: {device.device_kind}",
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-        },
+        "versions": {"python": platform.python_version(), **versions},
     }
 
 
 def _network(network: Network) -> dict[str, object]:
-    """Which network it was, and what was done to its input: that is the same for all, the file it came from may have had another order."""
+    """Say which network it was, how VGG-Face takes its input, and which file it came from."""
+    prefix = "source_"
     source = {
-        key.removeprefix("source_"): value
+        key.removeprefix(prefix): value
         for key, value in network.metadata.items()
-        if key.startswith("source_")
+        if key.startswith(prefix)
     }
-    return {
-        "name": network.name,
-        "sha256": network.sha256,
-        "colour_order": "RGB",
-        "mean_rgb": MEAN_RGB,
-        "source": source,
-    }
+    about: dict[str, object] = {"name": network.name, "sha256": network.sha256}
+    if isinstance(network.backbone, VGGBackbone):
+        about |= {"colour_order": "RGB", "mean_rgb": MEAN_RGB}
+    return about | {"source": source}
 
 
 def version(package: str) -> str:
-    """Which version of a package is installed."""
+    """Return the installed version of a package."""
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree, not installed
         return "source"
 
 
 def write_record(path: Path, record: dict[str, object]) -> None:
-    """Write a record as JSON, whole or not at all; what is not finite becomes null."""
+    """Write a record as JSON, atomically; non-finite numbers become null."""
     write_atomically(path, (json.dumps(_without_nan(record), indent=2) + "\n").encode())
 
 

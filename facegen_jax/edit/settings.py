@@ -1,4 +1,4 @@
-"""What an edit can be told: its configuration."""
+"""Edit options."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ..network.checkpoint import DEFAULT
+from ..plugin import ObjectPath
 
 Numbers = Annotated[
     tuple[float, ...],
@@ -20,130 +21,160 @@ Numbers = Annotated[
         str_from_instance=lambda value: [",".join(f"{each:g}" for each in value)],
     ),
 ]
-"""One number, or several with commas between them."""
+"""One number, or several separated by commas."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Loss weights."""
+    """Loss weights of the default objective."""
 
     identity: float = 1.0
-    """Of what keeps the person: the descriptor's distance, and that of low maps where the attribute does not act."""
+    """Weight of the identity terms: the descriptor, and low maps where the attribute does not act."""
     attribute: float = 1.0
-    """Of the distance to the maps that have the attribute."""
+    """Weight of the distance to the maps that have the attribute."""
     pixels: float = 1.0
-    """Of the distance to the picture moved by the direction itself, which gives the change its colours (not with guides)."""
+    """Weight of the distance to the image moved by the direction itself, which gives the change its
+    colours (not with guides)."""
     total_variation: float = 30.0
-    """Of the total variation of the change: higher is smoother (with guides three times as much)."""
+    """Weight of the total variation of the change: higher is smoother (three times as much with
+    guides)."""
     chroma: float = 30.0
-    """Of the colour of the change: higher keeps the reference's colours (with guides ten times as much)."""
+    """Weight of the colour of the change: higher keeps the reference's colours (ten times as much with
+    guides)."""
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Random transformations in front of the network, drawn anew at every step."""
+
+    shift: float = 0.0
+    """Largest shift, in pixels."""
+    scale: float = 0.0
+    """Largest change of scale, such as 0.05 for 0.95 to 1.05."""
+    samples: int = 1
+    """Draws that each step averages."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """What one edit reads and writes."""
+    """Files that one edit reads and writes."""
 
     reference: Path
-    """Picture of the face whose identity stays."""
+    """Image of the face whose identity stays."""
     out: Path
-    """Picture to write; the record goes beside it as .json. Several strengths get their number in the name."""
+    """Image to write; the record is written beside it as .json. With several strengths, each output
+    has its strength in the name."""
     strip: Path | None = None
     """Also write reference, guides and results side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What single edits and sweeps can both be told."""
+    """Options that single edits and sweeps share."""
 
     guides: tuple[Path, ...] = ()
-    """Pictures of faces that have the attribute."""
+    """Images of faces that have the attribute."""
     attribute: str | None = None
-    """Named attribute to tune (an unknown name lists the known ones), several with their amounts as in Smiling+Eyeglasses:0.5; with a gallery, columns of
-    its labels, or two opposites as in Youth/Senior."""
+    """Named attribute to tune (an unknown name lists the known ones), or several with amounts, as in
+    Smiling+Eyeglasses:0.5. With a gallery: a column of its labels, or two opposites as in Youth/Senior."""
     gallery: Path | None = None
-    """Folder of labelled faces (labels.csv and images/): the most similar of those with the attribute are the guides."""
+    """Folder of labelled faces (labels.csv and images/): its most similar faces with the attribute are
+    the guides."""
     k: int | None = None
-    """Number of faces taken from the gallery (default: 5 guides, 100 with and 100 without for a difference)."""
+    """Number of faces taken from the gallery (default: 5 guides; for a difference, 100 with and 100
+    without)."""
     match: tuple[str, ...] = ()
-    """Attributes in which the gallery's faces must be as the reference is, such as Male."""
+    """Attributes that the gallery's faces must share with the reference, such as Male."""
     identity: str | None = None
-    """Who the reference is, as the gallery's table calls them: their other photos are no guides (known where the photo itself is in the gallery)."""
+    """The reference's identity in the gallery's table; that person's photos are never guides (known
+    if the photo itself is in the gallery)."""
     similar_by: tuple[str, ...] = ()
-    """Layers whose maps tell what is similar (default: the network's descriptor)."""
+    """Layers whose maps measure similarity (default: the network's descriptor)."""
     candidates: int = 4
-    """Of so many times k similar faces, the k whose landmarks fit the reference's best are taken; 1 looks at similarity alone."""
+    """Consider candidates x k neighbours; keep the k best aligned. 1 ranks by similarity alone."""
     target: Literal["patches", "mean", "weighted", "difference"] = "patches"
-    """What becomes of guides: at each place the one that fits best, their mean, their mean by similarity; or, with a gallery, the direction from its
-    most similar faces without the attribute to those with it."""
+    """How guides become a target: the best matching patch at each position, their mean, their mean
+    weighted by similarity; or, with a gallery, the direction from its most similar faces without the
+    attribute to those with it."""
     scaling: Literal["natural", "beta"] = "natural"
-    """Of a difference: a factor that looks natural with the network that ships, or Deep Feature Interpolation's 0.4 over its mean square."""
+    """Scale of a difference: a factor that looks natural with the network that ships, or Deep Feature
+    Interpolation's 0.4 over its mean square."""
     channels: tuple[str, ...] = ()
-    """Channels to tune instead of an attribute, such as conv4_3:17=2 (doubled) or conv4_3:5=0 (silenced)."""
+    """Channels to tune instead of an attribute, such as conv4_3:17=2 (doubled) or conv4_3:5=0
+    (silenced)."""
+    source: ObjectPath | None = None
+    """Attribute source of your own, package.module:name or file.py:name of a function (network, face,
+    layers, options) that returns maps by layer."""
     directions: Path | None = None
-    """File of attribute directions from python -m facegen_jax.gallery (default: those that ship beside the network)."""
+    """File of attribute directions from python -m facegen_jax.gallery (default: those that ship with
+    the network)."""
     strength: Numbers = (1.0,)
-    """Amount of the attribute: 1 is natural, 0 changes nothing, negative removes. Several, as in 0.5,1,1.5, each start from the one before."""
+    """Amount of the attribute: 1 is natural, 0 changes nothing, negative removes. Several, as in
+    0.5,1,1.5, each start from the result before."""
     params: str = DEFAULT
-    """Network: a name, or the path of a converted .safetensors file."""
+    """Network: a name, a converted .safetensors file, or package.module:name or file.py:name of a
+    Network of your own."""
     size: int | None = None
-    """Side of the square working picture in pixels (default: the network's own)."""
+    """Side of the square working image in pixels (default: the network's own)."""
     steps: int = 100
     """Steps of the descent."""
-    optimizer: Literal["adam", "sgd", "lbfgs"] = "adam"
-    """sgd is gradient descent with momentum, as in the paper."""
+    optimizer: str = "adam"
+    """adam, sgd (with momentum, as in the paper), lbfgs, or package.module:name or file.py:name of an
+    optax transformation, such as optax:lion."""
     learning_rate: float | None = None
-    """Step size (default: adam 0.02, sgd 0.003, lbfgs 1)."""
+    """Step size (default: adam 0.02, sgd 0.003, lbfgs 1, optax:NAME 0.02)."""
+    objective: ObjectPath | None = None
+    """Objective of your own in place of the default, package.module:name or file.py:name."""
+    term_weights: tuple[str, ...] = ()
+    """Weights of that objective's terms, such as identity=0.5 darker=2."""
     weights: Weights = field(default_factory=Weights)
+    jitter: Jitter = field(default_factory=Jitter)
     mask: Path | None = None
-    """Grey picture of the reference's size: where the attribute may act (white) and where the reference is kept (black)."""
+    """Grey image of the reference's size: where the attribute may act (white) and where the reference
+    is kept (black)."""
     region: str | None = None
-    """Where the attribute may act, by name: mouth, eyes, brows, nose, cheeks, jaw, hair, face, or several as in mouth+jaw; none for everywhere
-    (default: the part that the attribute belongs to)."""
+    """Region where the attribute may act: mouth, eyes, brows, nose, cheeks, jaw, hair, face, or several
+    as in mouth+jaw; none for everywhere (default: the region that the attribute belongs to)."""
     identity_mask: Path | None = None
-    """Grey picture: where the reference's own maps are held (default: where the attribute may not act)."""
+    """Grey image: where the reference's own maps are held (default: where the attribute may not act)."""
     identity_region: str | None = None
-    """The same by name; none holds them nowhere."""
+    """Region where the reference's own maps are held; none holds them nowhere."""
     colour: Literal["free", "luma", "statistics", "histogram"] = "free"
-    """Colours of the result: as they come, brightness alone changes, or matched to the reference's by mean and standard deviation or by histogram."""
+    """Colours of the result: unchanged, only brightness may change, or matched to the reference by mean
+    and standard deviation or by histogram."""
     colour_at: Literal["everywhere", "inside", "outside"] = "everywhere"
-    """Where colours are matched: inside or outside of where the attribute may act."""
+    """Where colours are matched: inside or outside of the region where the attribute may act."""
     align: Literal["auto", "none"] = "auto"
-    """auto: find the face and bring it to the network's template; none: the pictures are aligned already."""
+    """auto: find the face and align it with the network's template; none: images are aligned already."""
     face: int = 1
-    """Which face of the reference, where there are several: 1 is the largest."""
+    """Which face of the reference to edit, if there are several: 1 is the largest."""
     landmarks: tuple[float, ...] = ()
-    """Ten numbers, x and y in the reference's pixels, by hand: outer and inner corner of the eye on the right of the picture, outer and inner corner
-    of the one on its left, base of the nose."""
+    """Landmarks by hand, ten numbers, x and y in the reference's pixels: outer and inner corner of the
+    eye on the image's right, outer and inner corner of the eye on its left, base of the nose."""
     box: tuple[float, ...] = ()
-    """Four numbers, left, top, right and bottom of the reference's face, by hand: its landmarks are looked for in there."""
+    """Face box by hand, four numbers: left, top, right and bottom in the reference's pixels; landmarks
+    are located inside it."""
     paste_back: bool = False
-    """Write the whole photo with the edited face in it, at its own resolution, instead of the face alone."""
+    """Write the whole photo with the edited face in it, at its own resolution, not the face alone."""
     noise: float = 0.0
-    """Standard deviation of the noise added to the start picture."""
+    """Standard deviation of the noise added to the start image."""
     seed: int = 0
-    """Seed of that noise."""
+    """Seed of the noise and the jitter."""
 
 
 @dataclass(frozen=True)
-class Edit(
-    Options, Files
-):  # fields come in the order of the bases from last to first: files lead in --help
-    """Edit one face: keep the person, bring an attribute."""
+class Edit(Options, Files):  # --help lists the fields of the last base first: files lead
+    """Edit one face: keep the person, add an attribute."""
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Every picture that is read, but those of a gallery."""
-        return (
-            self.reference,
-            *self.guides,
-            *(path for path in (self.mask, self.identity_mask) if path),
-        )
+        """Every image that is read, except those of a gallery."""
+        masks = (path for path in (self.mask, self.identity_mask) if path)
+        return (self.reference, *self.guides, *masks)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The picture of each strength."""
+        """The image written for each strength."""
         if len(self.strength) == 1:
             return (self.out,)
-        return tuple(
-            self.out.with_stem(f"{self.out.stem}_{strength:g}") for strength in self.strength
-        )
+        return tuple(self.out.with_stem(f"{self.out.stem}_{each:g}") for each in self.strength)

@@ -1,1 +1,1 @@
-"""Faces in pictures: files, landmarks, regions, colours."""
+"""Faces in images: files, landmarks, alignment, regions, colours."""

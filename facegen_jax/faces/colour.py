@@ -1,4 +1,4 @@
-"""An edit's or a guide's colours brought back to those of a reference: pure functions of pictures."""
+"""Match an image's colours to a reference's, by pure functions of images."""
 
 import importlib
 import importlib.util
@@ -13,85 +13,88 @@ TO_LUMA_CHROMA = np.array(LUMA_CHROMA, np.float32).T
 
 
 class ColourError(ValueError):
-    """A way of matching colours that needs an extra; the message names it."""
+    """A method that needs an extra; the message names it."""
 
 
 def keep_colour(image: Image, reference: Image) -> Image:
-    """The brightness (BT.601 luma) of the picture with the colour differences of the reference: only luma is transferred."""
+    """Combine the image's luma (BT.601) with the reference's colour differences."""
     luma = np.asarray(image) @ TO_LUMA_CHROMA[:, :1]
     chroma = np.asarray(reference) @ TO_LUMA_CHROMA[:, 1:]
-    return _bounded(np.concatenate([luma, chroma], -1) @ np.linalg.inv(TO_LUMA_CHROMA))
+    return _clip(np.concatenate([luma, chroma], -1) @ np.linalg.inv(TO_LUMA_CHROMA))
 
 
 def match_statistics(
-    image: Image, reference: Image, mask: Mask | None = None, *, at_most: float = 2.0
+    image: Image, reference: Image, mask: Mask | None = None, *, max_gain: float = 2.0
 ) -> Image:
-    """Give each RGB channel the mean and standard deviation of the reference's, as Reinhard et al. do (Color Transfer between Images, 2001).
+    """Give each RGB channel the mean and standard deviation of the reference's.
+
+    Reference: Reinhard et al., Color Transfer between Images, 2001.
 
     Args:
-        image: the picture whose colours change, everywhere.
-        reference: has the colours that are wanted.
-        mask: where statistics are taken in both; everywhere by default.
-        at_most: the largest factor on contrast, up or down: a flat picture's noise is not blown up.
+        image: changed everywhere, also outside the mask.
+        reference: supplies the statistics.
+        mask: soft mask that weighs the pixels of both images; None weighs all equally.
+        max_gain: largest factor by which contrast may grow or shrink, so that the noise of a flat
+            image is not amplified.
     """
     weights = np.ones(image.shape[:2], np.float32) if mask is None else np.asarray(mask)
     weights = weights[..., None] / max(float(weights.sum()), 1e-6)
 
-    def statistics(picture: Image) -> tuple[AnyArray, AnyArray]:
-        mean = (picture * weights).sum((0, 1), keepdims=True)
-        return mean, np.sqrt((np.square(picture - mean) * weights).sum((0, 1), keepdims=True))
+    def statistics(array: Image) -> tuple[AnyArray, AnyArray]:
+        mean = (array * weights).sum((0, 1), keepdims=True)
+        return mean, np.sqrt((np.square(array - mean) * weights).sum((0, 1), keepdims=True))
 
-    (mean, deviation), (wanted_mean, wanted_deviation) = statistics(image), statistics(reference)
-    factor = np.clip(wanted_deviation / np.maximum(deviation, 1e-6), 1 / at_most, at_most)
-    return _bounded((image - mean) * factor + wanted_mean)
+    (mean, deviation), (target_mean, target_deviation) = statistics(image), statistics(reference)
+    gain = np.clip(target_deviation / np.maximum(deviation, 1e-6), 1 / max_gain, max_gain)
+    return _clip((image - mean) * gain + target_mean)
 
 
 def match_histogram(image: Image, reference: Image, mask: Mask | None = None) -> Image:
-    """Give each RGB channel the histogram of the reference's, by scikit-image (the extra `colour`).
+    """Give each RGB channel the histogram of the reference's, with scikit-image (extra `colour`).
 
-    With a mask, pixels where it is above a half are matched, and the rest stays; statistics come from those pixels of both.
+    With a mask, only pixels where it exceeds 0.5 are compared and changed.
 
     Raises:
         ColourError: scikit-image is not installed.
     """
-    check("histogram")
+    require_extra("histogram")
     match = importlib.import_module("skimage.exposure").match_histograms
     inside = np.ones(image.shape[:2], bool) if mask is None else np.asarray(mask) > 0.5
-    matched = np.array(image)
+    result = np.array(image)
     if inside.any():
-        matched[inside] = match(matched[inside], np.asarray(reference)[inside], channel_axis=-1)
-    return _bounded(matched)
+        result[inside] = match(result[inside], np.asarray(reference)[inside], channel_axis=-1)
+    return _clip(result)
 
 
-def check(way: str) -> None:
-    """Raise a ColourError where a way needs an extra that is not installed."""
-    if way == "histogram" and importlib.util.find_spec("skimage") is None:
+def require_extra(method: str) -> None:
+    """Raise a ColourError if a method needs an extra that is not installed."""
+    if method == "histogram" and importlib.util.find_spec("skimage") is None:
         raise ColourError(
             "matching histograms needs the extra `colour`: pip install 'facegen_jax[colour]'"
         )
 
 
-def matched(way: str, image: Image, reference: Image, mask: Mask | None = None) -> Image:
-    """The picture with its colours matched where the mask is, and as it was elsewhere.
+def matched(method: str, image: Image, reference: Image, mask: Mask | None = None) -> Image:
+    """Return the image with its colours matched inside the mask, unchanged outside.
 
     Args:
-        way: `luma` (only the picture's brightness is kept), `statistics` or `histogram`; anything else leaves it as it is.
-        image: the picture.
-        reference: whose colours are wanted.
-        mask: soft; where statistics are taken and used. Everywhere by default.
+        method: `luma` (the image contributes only its luma), `statistics` or `histogram`; any other
+            name returns the image as it is.
+        image: image to recolour.
+        reference: image with the wanted colours.
+        mask: soft mask for both measuring and blending; None is everywhere.
     """
-    if way not in ("luma", "statistics", "histogram"):
+    if method == "luma":
+        recoloured = keep_colour(image, reference)
+    elif method == "statistics":
+        recoloured = match_statistics(image, reference, mask)
+    elif method == "histogram":
+        recoloured = match_histogram(image, reference, mask)
+    else:
         return image
-    new = (
-        keep_colour(image, reference)
-        if way == "luma"
-        else {"statistics": match_statistics, "histogram": match_histogram}[way](
-            image, reference, mask
-        )
-    )
     share = 1.0 if mask is None else np.asarray(mask)[..., None]
-    return _bounded(share * new + (1 - share) * np.asarray(image))
+    return _clip(share * recoloured + (1 - share) * np.asarray(image))
 
 
-def _bounded(image: Image) -> Image:
+def _clip(image: Image) -> Image:
     return np.clip(np.asarray(image), 0, 1).astype(np.float32)

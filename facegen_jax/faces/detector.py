@@ -1,4 +1,4 @@
-"""Finds faces and their five landmarks in photos: dlib, the extra `align`."""
+"""Detect faces and their five landmarks with dlib (extra `align`)."""
 
 import functools
 import importlib
@@ -10,15 +10,18 @@ import numpy as np
 from jaxtyping import Float
 
 from ..types import Image
-from .image import resize
+from .image import pixels, resize
 
 Landmarks = Float[np.ndarray, "5 2"]
-"""Points `(x, y)` in pixels, in the order of dlib's CC0 five-point model: outer and inner corner of the eye on the right of the picture, outer and
-inner corner of the eye on its left, and the base of the nose."""
+"""Points `(x, y)` in pixels, in the order of dlib's CC0 five-point model: outer and inner corner of the
+eye on the image's right, outer and inner corner of the eye on its left, base of the nose."""
 
 
 def model_file(name: str) -> Path | None:
-    """A file of the package `face_recognition_models`, or None; the package is not imported, for that needs an old setuptools."""
+    """Return the path of a file in the package `face_recognition_models`, or None without it.
+
+    The package is not imported, because importing it needs an old setuptools.
+    """
     package = importlib.util.find_spec("face_recognition_models")
     folders = package.submodule_search_locations if package else None
     return Path(folders[0]) / "models" / name if folders else None
@@ -26,7 +29,7 @@ def model_file(name: str) -> Path | None:
 
 @functools.cache
 def _dlib_models() -> tuple[Any, Any] | None:
-    """dlib's frontal detector and five-point landmark model, or None when the extra is not installed."""
+    """Return dlib's frontal face detector and five-point landmark model, or None without the extra."""
     landmarks = model_file("shape_predictor_5_face_landmarks.dat")
     if landmarks is None or importlib.util.find_spec("dlib") is None:
         return None
@@ -35,41 +38,48 @@ def _dlib_models() -> tuple[Any, Any] | None:
 
 
 def can_detect() -> bool:
-    """Whether the extra `align` (a face detector) is installed."""
+    """Return whether the extra `align` is installed."""
     return _dlib_models() is not None
 
 
 def detect(image: Image, *, max_side: int = 1000) -> list[Landmarks]:
-    """Find the faces of a picture, the largest first; needs the extra `align`.
+    """Return the landmarks of all faces in an image, in its own pixels, largest face first.
 
-    Large pictures are searched at `max_side` pixels, small ones at twice their size, where the detector (faces of at
-    least 80 pixels) would miss them; landmarks come back in the picture's own pixels.
+    Larger images are scaled down to `max_side` pixels. In smaller ones, if nothing is found, the search
+    is repeated at twice the size, because the detector misses faces below 80 pixels.
+
+    Raises:
+        ImportError: the extra `align` is not installed.
     """
     models = _dlib_models()
     if models is None:
         raise ImportError("finding faces needs the extra `align`: pip install 'facegen_jax[align]'")
-    find, locate = models
+    find_boxes, find_landmarks = models
     height, width = image.shape[:2]
     scale = min(1.0, max_side / max(height, width))
     if scale < 1.0:
         image = resize(image, (round(height * scale), round(width * scale)))
-    pixels = np.round(image * 255).astype(np.uint8)
-    boxes = find(pixels, 0) or find(pixels, 1 if max(pixels.shape) <= max_side else 0)
+    array = pixels(image)
+    boxes = find_boxes(array, 0) or find_boxes(array, 1 if max(array.shape) <= max_side else 0)
     boxes = sorted(boxes, key=lambda box: box.area(), reverse=True)
-    return [
-        np.array([(p.x, p.y) for p in locate(pixels, box).parts()], float) / scale for box in boxes
-    ]
+    return [_to_array(find_landmarks(array, box)) / scale for box in boxes]
 
 
 def locate(image: Image, box: tuple[float, float, float, float]) -> Landmarks:
-    """Landmarks of the face in a box (left, top, right, bottom, pixels); needs the extra `align`."""
+    """Return the landmarks of the face in a box (left, top, right, bottom, in pixels).
+
+    Raises:
+        ImportError: the extra `align` is not installed.
+    """
     models = _dlib_models()
     if models is None:
         raise ImportError(
             "finding landmarks needs the extra `align`: pip install 'facegen_jax[align]'"
         )
+    _, find_landmarks = models
     dlib = importlib.import_module("dlib")
-    shape = models[1](
-        np.round(np.asarray(image) * 255).astype(np.uint8), dlib.rectangle(*map(round, box))
-    )
-    return np.array([(p.x, p.y) for p in shape.parts()], float)
+    return _to_array(find_landmarks(pixels(image), dlib.rectangle(*map(round, box))))
+
+
+def _to_array(shape: Any) -> Landmarks:
+    return np.array([(point.x, point.y) for point in shape.parts()], float)

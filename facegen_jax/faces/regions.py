@@ -1,13 +1,14 @@
-"""Named parts of a face as soft masks: drawn on the template, moved with the landmarks.
+"""Soft masks of the regions of a face, drawn on the template and moved with the landmarks.
 
-The five landmarks say where eyes and nose are; mouth, jaw, brows and hair are where they usually lie from there. Region names join with `+`.
+The five landmarks fix eyes and nose; mouth, jaw, brows and hair are drawn at their usual positions
+relative to those. Region names are joined with `+`.
 """
 
 import numpy as np
 
 from ..types import Mask
-from .align import TEMPLATE, affine
 from .detector import Landmarks
+from .geometry import TEMPLATE, affine
 
 ELLIPSES = {
     "mouth": ((0.5, 0.735, 0.18, 0.11),),
@@ -18,65 +19,68 @@ ELLIPSES = {
     "jaw": ((0.5, 0.81, 0.27, 0.18),),
     "face": ((0.5, 0.57, 0.36, 0.46),),
 }
-"""Middle and radii of each part's ellipses, as fractions of the template's side; `hair` is what lies above and beside the face."""
+"""Ellipses of each region: centre x, y and radii, as fractions of the template's side. `hair`, the
+area above and beside the face, is drawn by `_hair`."""
 NAMES = (*ELLIPSES, "hair")
 SOFTNESS = 0.06
-"""Width of a border, as a fraction of the template's side."""
+"""Width of a region's soft border, as a fraction of the template's side."""
 
 
 class RegionError(ValueError):
     """An unknown region; the message lists the known ones."""
 
 
-def check(name: str) -> tuple[str, ...]:
-    """The regions that a name joins."""
-    names = tuple(part.strip().lower() for part in name.split("+"))
-    for part in names:
-        if part not in NAMES:
+def parse_names(names: str) -> tuple[str, ...]:
+    """Split region names joined with `+`; raise a RegionError for unknown ones."""
+    regions = tuple(name.strip().lower() for name in names.split("+"))
+    for name in regions:
+        if name not in NAMES:
             raise RegionError(
-                f"unknown region {part!r}; known are {', '.join(NAMES)}, joined with +, and none"
+                f"unknown region {name!r}; expected {', '.join(NAMES)}, several joined with +, "
+                "or none"
             )
-    return names
+    return regions
 
 
-def region(name: str, size: int, points: Landmarks | None = None) -> Mask:
-    """Soft mask of a part of the face, 1 inside and 0 outside, or of several joined with `+`.
+def region(names: str, size: int, points: Landmarks | None = None) -> Mask:
+    """Return the soft mask of one or more regions: 1 inside, 0 outside.
 
     Args:
-        name: of `NAMES`, such as `mouth` or `mouth+cheeks`.
-        size: side of the working picture in pixels.
-        points: the face's landmarks on it; those of the template where they are not known.
+        names: one of `NAMES`, or several joined with `+`, such as `mouth` or `mouth+cheeks`.
+        size: side of the crop in pixels.
+        points: landmarks in the crop; None uses the template's.
+
+    Raises:
+        RegionError: an unknown name.
     """
     y, x = np.indices((size, size)).astype(float)
-    place = affine((TEMPLATE * size - 0.5) if points is None else points, TEMPLATE)
-    x, y = np.tensordot(place, np.stack([x, y, np.ones_like(x)]), 1)
-    masks = [
-        _hair(x, y)
-        if part == "hair"
-        else np.max([_ellipse(x, y, *each) for each in ELLIPSES[part]], 0)
-        for part in check(name)
-    ]
+    to_template = affine((TEMPLATE * size - 0.5) if points is None else points, TEMPLATE)
+    x, y = np.tensordot(to_template, np.stack([x, y, np.ones_like(x)]), 1)
+    masks = [_draw(name, x, y) for name in parse_names(names)]
     return np.max(masks, 0).astype(np.float32)
 
 
+def _draw(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    if name == "hair":
+        return _hair(x, y)
+    return np.max([_ellipse(x, y, *ellipse) for ellipse in ELLIPSES[name]], 0)
+
+
 def _ellipse(
-    x: np.ndarray, y: np.ndarray, middle_x: float, middle_y: float, width: float, height: float
+    x: np.ndarray, y: np.ndarray, centre_x: float, centre_y: float, radius_x: float, radius_y: float
 ) -> np.ndarray:
-    distance = np.hypot((x - middle_x) / width, (y - middle_y) / height)
-    return _smooth(0.5 + (1 - distance) * np.sqrt(width * height) / SOFTNESS)
+    distance = np.hypot((x - centre_x) / radius_x, (y - centre_y) / radius_y)
+    return _smoothstep(0.5 + (1 - distance) * np.sqrt(radius_x * radius_y) / SOFTNESS)
 
 
 def _hair(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Above the brows and beside the face, down to the ears."""
+    """Draw the area above the brows and beside the face, down to the ears."""
     forehead = _ellipse(x, y, 0.5, 0.6, 0.33, 0.37)
-    return (
-        (1 - forehead)
-        * _smooth(0.5 + (0.75 - y) / (2 * SOFTNESS))
-        * _ellipse(x, y, 0.5, 0.4, 0.55, 0.6)
-    )
+    above = _smoothstep(0.5 + (0.75 - y) / (2 * SOFTNESS))
+    return (1 - forehead) * above * _ellipse(x, y, 0.5, 0.4, 0.55, 0.6)
 
 
-def _smooth(ramp: np.ndarray) -> np.ndarray:
-    """From 0 to 1 without a corner."""
+def _smoothstep(ramp: np.ndarray) -> np.ndarray:
+    """Clip to [0, 1] and ease in and out."""
     ramp = np.clip(ramp, 0, 1)
     return ramp * ramp * (3 - 2 * ramp)

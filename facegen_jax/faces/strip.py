@@ -1,4 +1,4 @@
-"""Results for looking at: strips of pictures side by side."""
+"""Captioned images side by side."""
 
 from collections.abc import Sequence
 
@@ -13,23 +13,29 @@ from .image import resize
 
 
 def strip(
-    pictures: Sequence[tuple[str, Float[AnyArray, "_ _ 3"]]], *, height: int = 224, gap: int = 4
+    images: Sequence[tuple[str, Float[AnyArray, "_ _ 3"]]], *, height: int = 224, gap: int = 4
 ) -> NewImage:
-    """Pictures side by side on white, each under its caption; all are scaled to one height in pixels."""
+    """Join images side by side on white, each below its caption.
+
+    Args:
+        images: captions and images, from left to right.
+        height: height in pixels to which all images are scaled.
+        gap: white pixels between neighbours.
+    """
     columns = [
-        _captioned(
+        _with_caption(
             caption, resize(image, (height, round(image.shape[1] * height / image.shape[0])))
         )
-        for caption, image in pictures
+        for caption, image in images
     ]
     spacer = np.ones((columns[0].shape[0], gap, 3), np.float32)
     return np.concatenate([part for column in columns for part in (column, spacer)][:-1], axis=1)
 
 
-def _captioned(caption: str, image: Image, *, room: int = 24) -> NewImage:
-    label = PIL.Image.new("RGB", (image.shape[1], room), "white")
+def _with_caption(caption: str, image: Image, *, height: int = 24) -> NewImage:
+    label = PIL.Image.new("RGB", (image.shape[1], height), "white")
     font = PIL.ImageFont.load_default(14)
     PIL.ImageDraw.Draw(label).text(
-        (image.shape[1] / 2, room / 2), caption, "black", font, anchor="mm"
+        (image.shape[1] / 2, height / 2), caption, "black", font, anchor="mm"
     )
     return np.concatenate([np.asarray(label, np.float32) / 255, np.asarray(image, np.float32)])

@@ -7,10 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..names import did_you_mean, normalise
+from ..names import by_spelling, did_you_mean, normalise
 from ..types import Features
 from . import tensor_file
-from .checkpoint import WEIGHTS_FOLDER, CheckpointError, Network, read_tensors
+from .checkpoint import WEIGHTS_FOLDER, CheckpointError, read_tensors
+from .protocol import Network
+
+HOW_TO_BUILD = (
+    "make them with python -m facegen_jax.gallery FOLDER --directions FILE --attributes NAME [...], "
+    "or use --guides or --gallery"
+)
 
 
 class Direction(NamedTuple):
@@ -19,59 +25,66 @@ class Direction(NamedTuple):
     attribute: str
     """The output of the network's attribute head that it raises."""
     maps: Features
-    """Float32 maps by layer, already multiplied by the scale that makes a strength of 1 the natural amount."""
+    """Float32 maps by layer, scaled so that a strength of 1 is the natural amount."""
     sign: int = 1
     """-1 for the name of an opposite (Youth is -Senior): the head's score then counts negatively."""
 
 
 def shipped_directions(network: Network) -> Path:
-    """Where the directions of a network that ships are."""
+    """Return the path of the directions that ship for a network, whether or not they exist."""
     return WEIGHTS_FOLDER / f"{network.name}_directions.safetensors"
 
 
 def load_direction(network: Network, name: str, path: Path | None = None) -> Direction:
-    """The direction of a network under an attribute's name; case, `_` and space do not matter.
+    """Load a network's direction by the name of an attribute; case, `_` and space do not matter.
 
     Args:
         network: as from `load_network`.
-        name: of an attribute or of its opposite.
-        path: of a file of directions; the one that ships for the network by default.
+        name: an attribute or its opposite.
+        path: file of directions; the one that ships for the network by default.
 
     Raises:
-        CheckpointError: no directions for this network, or an unknown name (the message lists the known ones).
+        CheckpointError: no directions for this network, or an unknown name (the message lists the known
+            ones).
     """
-    how = "make them with python -m facegen_jax.gallery FOLDER --directions FILE --attributes NAME [...], or use --guides or --gallery"
-    if path is None:
-        path = shipped_directions(network)
-        if not path.is_file():
-            raise CheckpointError(
-                f"no attribute directions for the network {network.name!r}; {how}"
-            )
+    tensors, scales, opposites = _read(network, path)
+    known = by_spelling((*scales, *opposites))
+    if normalise(name) not in known:
+        hint = did_you_mean(name, known.values())
+        raise CheckpointError(
+            f"unknown attribute {name!r}{hint}; known are {', '.join(sorted(known.values()))}"
+        )
+    spelt = known[normalise(name)]
+    attribute, sign = (opposites[spelt], -1) if spelt in opposites else (spelt, 1)
+    maps: Features = {}
+    for key, tensor in tensors.items():
+        owner, _, layer = key.rpartition("/")
+        if owner == attribute:
+            maps[layer] = sign * scales[attribute] * tensor.astype(np.float32)
+    return Direction(attribute, maps, sign)
+
+
+def _read(
+    network: Network, path: Path | None
+) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, str]]:
+    """Return the tensors, scales and opposites of a file of directions."""
+    shipped = path is None
+    path = shipped_directions(network) if path is None else path
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file of attribute directions; {how}")
+        missing = f"{path}: no such file of attribute directions"
+        if shipped:
+            missing = f"no attribute directions for the network {network.name!r}"
+        raise CheckpointError(f"{missing}; {HOW_TO_BUILD}")
     tensors, metadata, _ = read_tensors(path)
     if metadata.get("network_sha256") != network.sha256:
         raise CheckpointError(
-            f"{path}: made for another {network.name!r} network (its hash differs); build the directions anew"
+            f"{path}: made for another {network.name!r} network (its hash differs); "
+            "build the directions again"
         )
     try:
-        scales: dict[str, float] = json.loads(metadata["scales"])
-        opposites: dict[str, str] = json.loads(metadata["opposites"])
+        return tensors, json.loads(metadata["scales"]), json.loads(metadata["opposites"])
     except (KeyError, ValueError):
         raise CheckpointError(f"{path}: not a file of attribute directions") from None
-    known = {normalise(each): each for each in (*scales, *opposites)}
-    if normalise(name) not in known:
-        raise CheckpointError(
-            f"unknown attribute {name!r}{did_you_mean(name, known.values())}; known are {', '.join(sorted(known.values()))}"
-        )
-    found = known[normalise(name)]
-    attribute, sign = (opposites[found], -1) if found in opposites else (found, 1)
-    maps: Features = {
-        key.rpartition("/")[2]: sign * scales[attribute] * tensor.astype(np.float32)
-        for key, tensor in tensors.items()
-        if key.rpartition("/")[0] == attribute
-    }
-    return Direction(attribute, maps, sign)
 
 
 def save_directions(
@@ -82,7 +95,7 @@ def save_directions(
     opposites: Mapping[str, str],
     notes: Mapping[str, str],
 ) -> None:
-    """Write unscaled directions as float16 with what is needed to use and to judge them."""
+    """Write unscaled directions as float16, with what is needed to use and to judge them."""
     tensors = {
         f"{name}/{layer}": np.asarray(maps)
         for name, features in directions.items()

@@ -1,19 +1,22 @@
-"""The VGG-Face network: layer table, Flax module, named feature maps.
+"""VGG-Face: layer table, Flax module, and the backbone that the program uses.
 
-Architecture: Parkhi, Vedaldi & Zisserman, Deep Face Recognition, BMVC 2015 (configuration D of VGG-16). The 0-255 range and
-the mean picture exist only in this file.
+Architecture: Parkhi, Vedaldi & Zisserman, Deep Face Recognition, BMVC 2015 (configuration D of VGG-16).
+The 0-255 range and the mean image exist only in this file.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import lax
 from jaxtyping import Array, Float
 
 from ..types import AnyArray, Features, Images, Params
+from . import protocol
+from .convolution import convolve, max_pool
+from .protocol import DESCRIPTOR, IMAGE, LOGITS, Network
 
 BLOCKS = (
     ("conv1_1", "conv1_2"),
@@ -22,17 +25,20 @@ BLOCKS = (
     ("conv4_1", "conv4_2", "conv4_3"),
     ("conv5_1", "conv5_2", "conv5_3"),
 )
-"""Convolutions between max pools, as named in the VGG-Face release; each name means the map after its ReLU."""
+"""Convolutions between max pools, named as in the VGG-Face release: the map after the ReLU."""
 CONVOLUTIONS = tuple(name for block in BLOCKS for name in block)
 DENSE = ("fc6", "fc7", "fc8")
-"""fc6 and fc7 are after their ReLU, fc8 has none: class logits of VGG-Face, attribute logits of the small network."""
-LAYERS = ("image", *CONVOLUTIONS, *DENSE)
+"""fc6 and fc7 are taken after their ReLU. fc8 has none: it holds logits, of VGG-Face's 2,622 people
+or of the small network's attributes."""
+LAYERS = (IMAGE, *CONVOLUTIONS, *DENSE)
+EMBEDDING = "embedding"
+"""An optional dense layer on fc7 whose output, at unit length, is the descriptor."""
 MEAN_RGB = (129.186279296875, 104.76238250732422, 93.59396362304688)
-"""Mean of the training pictures, 0-255, as in the released network; subtracted for every network of this package."""
+"""Mean of the training images, 0-255, as in the release. Every VGG network of this package uses it."""
 
 
 class Convolution(nn.Module):
-    """3x3 convolution, stride 1, zero padding 1."""
+    """A 3x3 convolution with stride 1 and zero padding 1."""
 
     width: int
 
@@ -40,27 +46,26 @@ class Convolution(nn.Module):
     def __call__(
         self, maps: Float[AnyArray, "batch height width inputs"]
     ) -> Float[Array, "batch height width outputs"]:
-        kernel = self.param(
-            "kernel", nn.initializers.he_normal(), (3, 3, maps.shape[-1], self.width)
-        )
+        """Return the maps before the ReLU."""
+        shape = (3, 3, maps.shape[-1], self.width)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.width,))
         return convolve(maps, kernel) + jnp.expand_dims(bias, (0, 1, 2))
 
 
 class VGGFace(nn.Module):
-    """VGG-Face with any widths: of the five convolution blocks, and of the dense layers (fc6, fc7, fc8)."""
+    """VGG-Face with any widths: of its five blocks, and of its dense layers fc6, fc7, fc8."""
 
     widths: tuple[int, ...] = (64, 128, 256, 512, 512)
     dense: tuple[int, ...] = (4096, 4096, 2622)
 
     @nn.compact
     def __call__(self, images: Images, layers: Sequence[str] = (DENSE[-1],)) -> Features:
-        """Named maps of `images` (`batch height width 3`); nothing deeper than the deepest of `layers` is computed."""
-        deepest = max(map(LAYERS.index, check_layers(layers)))
-        features: Features = {"image": images}
-        maps = jnp.asarray(images) * 255 - jnp.reshape(
-            jnp.array(MEAN_RGB, images.dtype), (1, 1, 1, 3)
-        )
+        """Return the maps of `layers` for RGB images in [0, 1]; stop at the deepest of them."""
+        deepest = max(map(LAYERS.index, layers))
+        features: Features = {IMAGE: images}
+        mean = jnp.reshape(jnp.array(MEAN_RGB, images.dtype), (1, 1, 1, 3))
+        maps = jnp.asarray(images) * 255 - mean
         for block, width in zip(BLOCKS, self.widths, strict=True):
             for name in block:
                 if LAYERS.index(name) > deepest:
@@ -69,7 +74,7 @@ class VGGFace(nn.Module):
             if LAYERS.index(block[-1]) < deepest:
                 maps = max_pool(maps)
         hidden = maps.reshape(len(maps), -1)  # height, width, channels
-        for name, width in zip(DENSE, self.dense, strict=True):
+        for name, width in zip(DENSE, self.dense, strict=False):
             if LAYERS.index(name) > deepest:
                 break
             hidden = nn.Dense(width, name=name)(hidden)
@@ -77,142 +82,152 @@ class VGGFace(nn.Module):
         return _only(features, layers)
 
 
-def extract(params: Params, images: Images, layers: Iterable[str]) -> Features:
-    """Named post-ReLU maps of one picture or a batch, `*batch height width channels`; `"image"` is the picture itself.
+@dataclass(frozen=True)
+class VGGBackbone:
+    """VGG-Face as a `Backbone`: its module's layers, and `descriptor` and `logits` on top."""
 
-    The network stops at the deepest layer asked for. Convolution layers take any picture of at least 16 pixels a side (deepest
-    block); fc6 to fc8 take only the size the network was made for.
+    module: VGGFace
+    size: int
+    grid: tuple[int, int] | None = None
+    """Height and width of the last pooled map that fc6 takes; None without dense layers."""
+    embedding: int | None = None
+    """Width of the embedding on fc7."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers; see `Backbone.layers`."""
+        dense = DENSE[: len(self.module.dense)]
+        derived = [
+            name for name, source in ((DESCRIPTOR, "fc7"), (LOGITS, "fc8")) if source in dense
+        ]
+        return (*CONVOLUTIONS, *dense, *derived)
+
+    def features(self, params: Params, images: Images, layers: tuple[str, ...]) -> Features:
+        """Return the maps of `layers`; see `Backbone.features`.
+
+        Convolution layers take any image of at least 16 pixels a side (deepest block), dense layers
+        only the size that the network was made for.
+
+        Raises:
+            ValueError: a size that does not fit.
+        """
+        sources = {DESCRIPTOR: "fc7", LOGITS: "fc8"}
+        needed = tuple(dict.fromkeys(sources.get(name, name) for name in layers))
+        self._check_size((images.shape[1], images.shape[2]), needed)
+        features = self.module.apply({"params": params}, jnp.asarray(images), needed)
+        assert isinstance(features, dict)
+        if DESCRIPTOR in layers:
+            features[DESCRIPTOR] = self._descriptor(params, jnp.asarray(features["fc7"]))
+        if LOGITS in layers:
+            features[LOGITS] = features["fc8"]
+        return features
+
+    def _descriptor(self, params: Params, hidden: Array) -> Float[Array, "batch numbers"]:
+        if self.embedding is not None:
+            dense = nn.Dense(self.embedding)
+            embedded = dense.apply({"params": params[EMBEDDING]}, hidden)
+            assert isinstance(embedded, jax.Array)
+            hidden = embedded
+        squares = jnp.sum(jnp.square(hidden), -1, keepdims=True)
+        return hidden / jnp.sqrt(squares + jnp.float32(1e-12))
+
+    def _check_size(self, size: tuple[int, int], layers: tuple[str, ...]) -> None:
+        blocks = [index for index, block in enumerate(BLOCKS) if set(block) & set(layers)]
+        smallest = 2 ** max(blocks, default=0)
+        given = f"image of {size[0]}x{size[1]} pixels"
+        if min(size) < smallest:
+            names = ", ".join(layers)
+            raise ValueError(f"{given}; layers {names} need at least {smallest}x{smallest}")
+        if set(layers) & set(DENSE):
+            assert self.grid is not None
+            if (size[0] // 32) * (size[1] // 32) != self.grid[0] * self.grid[1]:
+                side = 32 * self.grid[0]
+                raise ValueError(
+                    f"{given}; fc6 of this network takes {side} to {side + 31} pixels a side"
+                )
+
+
+def backbone_of(params: Params, size: int | None = None) -> VGGBackbone:
+    """Return the backbone whose widths are those of VGG parameters.
 
     Args:
-        params: as from `load_params`; the widths are read from the shapes.
-        images: RGB in [0, 1], `height width 3` or `batch height width 3`.
-        layers: names of `LAYERS`.
-
-    Raises:
-        ValueError: an unknown layer, a layer that `params` lacks, or a size that does not fit.
+        params: convolutions, and the first dense layers if there are any.
+        size: side of its images; by default the smallest that its dense layers take, or 224.
     """
-    layers = check_layers(layers, params)
-    images = jnp.asarray(images)
-    batch = images if images.ndim == 4 else images[None]
-    _check_size(params, (batch.shape[1], batch.shape[2]), layers)
-    features = module_of(params).apply({"params": params}, batch, layers)
-    assert isinstance(features, dict)
-    return features if images.ndim == 4 else {name: maps[0] for name, maps in features.items()}
 
+    def width(name: str) -> int:
+        return params[name]["bias"].shape[0]
 
-def module_of(params: Params) -> VGGFace:
-    """The module whose widths fit `params`; missing layers get the published widths."""
-
-    def width(name: str, default: int) -> int:
-        return params[name]["bias"].shape[0] if name in params else default
-
-    widths = tuple(
-        width(block[0], default) for block, default in zip(BLOCKS, VGGFace.widths, strict=True)
-    )
-    return VGGFace(
-        widths,
-        tuple(width(name, default) for name, default in zip(DENSE, VGGFace.dense, strict=True)),
-    )
+    dense = tuple(width(name) for name in DENSE if name in params)
+    embedding = width(EMBEDDING) if EMBEDDING in params else None
+    grid = None
+    if "fc6" in params:
+        side = round((params["fc6"]["kernel"].shape[0] / width("conv5_3")) ** 0.5)
+        grid = (side, side)
+    module = VGGFace(tuple(width(block[0]) for block in BLOCKS), dense)
+    return VGGBackbone(module, size or (32 * grid[0] if grid else 224), grid, embedding)
 
 
 def init_params(key: jax.Array, module: VGGFace, size: int) -> Params:
-    """Random parameters (He initialisation) for pictures of `size` pixels a side."""
-    params: Any = module.init(key, jnp.zeros((1, size, size, 3)))["params"]
+    """Return random parameters (He initialisation) for images of `size` pixels a side."""
+    deepest = DENSE[len(module.dense) - 1] if module.dense else CONVOLUTIONS[-1]
+    params: Any = module.init(key, jnp.zeros((1, size, size, 3)), (deepest,))["params"]
     return params
 
 
-def descriptor(params: Params, images: Images) -> Float[Array, "*batch numbers"]:
-    """Unit-length face descriptors, to be compared by their scalar product.
+def as_network(network: Network | Params) -> Network:
+    """Return a network as it is, and VGG-Face parameters as the network that they make.
 
-    fc7 after its ReLU as published for VGG-Face; a network with its own `embedding` on top of fc7, as the small one has, uses that.
+    Raises:
+        ValueError: anything else.
     """
-    hidden = jnp.asarray(extract(params, images, ("fc7",))["fc7"])
-    if "embedding" in params:
-        hidden = nn.Dense(params["embedding"]["bias"].shape[0]).apply(
-            {"params": params["embedding"]}, hidden
-        )
-        assert isinstance(hidden, jax.Array)
-    return hidden / jnp.sqrt(jnp.sum(jnp.square(hidden), -1, keepdims=True) + jnp.float32(1e-12))
-
-
-def classify(params: Params, images: Images) -> Float[Array, "*batch classes"]:
-    """Probabilities of the classes, the 2,622 people of VGG-Face: softmax of fc8 (attribute networks have no classes; see `metrics`)."""
-    return jax.nn.softmax(jnp.asarray(extract(params, images, ("fc8",))["fc8"]), -1)
-
-
-def check_layers(layers: Iterable[str], params: Params | None = None) -> tuple[str, ...]:
-    """The names as a tuple, each once, or a ValueError that lists the valid ones."""
-    layers = tuple(dict.fromkeys(layers))
-    known = (
-        LAYERS
-        if params is None
-        else tuple(name for name in LAYERS if name == "image" or name in params)
-    )
-    for name in layers:
-        if name not in known:
-            raise ValueError(f"no layer {name!r} in this network; it has {', '.join(known)}")
-    return layers
-
-
-def _check_size(params: Params, size: tuple[int, int], layers: tuple[str, ...]) -> None:
-    blocks = [number for number, block in enumerate(BLOCKS) if set(block) & set(layers)]
-    smallest = 2 ** max(blocks, default=0)
-    if min(size) < smallest:
+    if isinstance(network, Network):
+        return network
+    if not isinstance(network, dict) or not set(CONVOLUTIONS) <= set(network):
         raise ValueError(
-            f"picture of {size[0]}x{size[1]} pixels; layers {', '.join(layers)} need at least {smallest}x{smallest}"
+            "expected a Network or VGG-Face parameters (from load_network or load_params), "
+            f"not {_described(network)}; docs/extending.md shows how to make a Network of your own"
         )
-    if set(layers) & set(DENSE):
-        cells = params["fc6"]["kernel"].shape[0] // params["conv5_3"]["bias"].shape[0]
-        if (size[0] // 32) * (size[1] // 32) != cells:
-            side = 32 * round(cells**0.5)
-            raise ValueError(
-                f"picture of {size[0]}x{size[1]} pixels; fc6 of this network takes {side} to {side + 31} pixels a side"
-            )
+    return Network(backbone_of(network), network, "vgg")
+
+
+def _described(value: object) -> str:
+    if isinstance(value, dict):
+        return f"a dict with the keys {', '.join(map(str, list(value)[:4])) or '(none)'}"
+    return f"a {type(value).__name__}"
+
+
+def extract(
+    network: Network | Params, images: Images, layers: Iterable[str]
+) -> dict[str, Float[Array, "..."]]:
+    """Return named feature maps of one image or a batch; `"image"` is the image itself.
+
+    The network stops at the deepest layer asked for.
+
+    Args:
+        network: as from `load_network`, or VGG-Face parameters.
+        images: RGB in [0, 1], `height width 3` or `batch height width 3`.
+        layers: names of the network's layers.
+
+    Raises:
+        ValueError: an unknown layer, or a size that does not fit.
+    """
+    network = as_network(network)
+    return protocol.extract(network.backbone, network.params, images, layers)
+
+
+def descriptor(network: Network | Params, images: Images) -> Float[Array, "*batch numbers"]:
+    """Return unit-length face descriptors, to be compared by their scalar product.
+
+    VGG-Face uses fc7 after its ReLU, as published; the small network has an embedding on top of it.
+    """
+    return extract(network, images, (DESCRIPTOR,))[DESCRIPTOR]
+
+
+def classify(network: Network | Params, images: Images) -> Float[Array, "*batch classes"]:
+    """Return class probabilities: the softmax of the logits, over the 2,622 people of VGG-Face."""
+    return jax.nn.softmax(extract(network, images, (LOGITS,))[LOGITS], -1)
 
 
 def _only(features: Features, layers: Iterable[str]) -> Features:
     return {name: features[name] for name in layers}
-
-
-@jax.custom_vjp
-def convolve(
-    maps: Float[AnyArray, "batch height width inputs"], kernel: Float[Array, "3 3 inputs outputs"]
-) -> Float[Array, "batch height width outputs"]:
-    """3x3 correlation with zero padding 1.
-
-    The input gradient is written as the same kind of convolution with the turned kernel: XLA's own transpose on CPUs is
-    several times slower (see `experiments/speed`).
-    """
-    return _correlate(maps, kernel)
-
-
-def _correlate(maps, kernel):
-    return lax.conv_general_dilated(
-        maps, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-
-
-def _convolve_forward(maps, kernel):
-    return convolve(maps, kernel), (maps, kernel)
-
-
-def _convolve_backward(saved, gradient):
-    maps, kernel = saved
-    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-    _, of_kernel = jax.vjp(lambda kernel: _correlate(maps, kernel), kernel)
-    return convolve(gradient, turned), of_kernel(gradient)[0]
-
-
-convolve.defvjp(_convolve_forward, _convolve_backward)
-
-
-def max_pool(
-    maps: Float[Array, "batch height width channels"],
-) -> Float[Array, "batch half_height half_width channels"]:
-    """2x2 max pool, stride 2, an odd last row or column left out.
-
-    The largest of four strided slices, whose gradient is elementwise: that of `reduce_window` is a scatter, slow on CPUs.
-    """
-    height, width = (side // 2 * 2 for side in maps.shape[1:3])
-    corners = [maps[:, row:height:2, column:width:2] for row in (0, 1) for column in (0, 1)]
-    return jnp.maximum(jnp.maximum(corners[0], corners[1]), jnp.maximum(corners[2], corners[3]))

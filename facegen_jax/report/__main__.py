@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ..command import counting_bar, fail, parse
+from ..command import fail, parse, progress_bar
 from . import figures
 from .report import write_report
 from .results import ResultsError
@@ -70,7 +70,7 @@ def _written(config: Report) -> list[Path]:
         ]
     if config.figures and not figures.can_draw():
         print(f"{PROG}: {figures.NEEDED}", file=sys.stderr)
-    with counting_bar("pictures made small") as told:
+    with progress_bar("pictures made small") as told:
         places = write_report(
             config.folder,
             most=config.limit,

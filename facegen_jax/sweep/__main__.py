@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import sys
 
-from ..command import counting_bar, fail, parse
+from ..command import fail, parse, progress_bar
 from . import loggers
 from .engine import dry_run, run_sweep
 from .loop import SweepStopped
@@ -41,14 +41,14 @@ def _run(config: Sweep) -> int:
     with (
         contextlib.nullcontext(lambda done, total: None)
         if config.quiet
-        else counting_bar() as looking
+        else progress_bar() as looking
     ):
         if config.dry_run:
             print(dry_run(config, looking))
             return 0
         try:
             found = run_sweep(
-                config, watch=watch, stop=stop, looking=looking, waiting=waiting, planned=line.say
+                config, watch=watch, stop=stop, progress=looking, waiting=waiting, notify=line.say
             )
             for result in loggers.logged(config, found):
                 if not result.ok:

@@ -49,23 +49,25 @@ def estimate(config: Sweep, plan: Plan, network: Network, group: Group) -> Estim
         2 * size * _bytes((problem, ready.material)) // jax.local_device_count()
     )  # the next batch, while it is stacked
     memory = (
-        batch.memory(group.solver, network.params, problem, size) + beside + batch.resident()
+        batch.memory(group.solver, network, problem, size) + beside + batch.resident()
     )  # the last after compiling
     live = (
         size if jax.default_backend() != "cpu" else jax.local_device_count()
     )  # CPUs solve one after the other
-    params, (problems, count) = (
-        batch.replicate(network.params),
+    spread, (problems, count) = (
+        batch.replicate(network),
         batch.padded(stack([problem] * live), size),
     )
     solver = dataclasses.replace(group.solver, steps=2 * CHUNK)
     began = time.perf_counter()
-    descent = jax.block_until_ready(solver.advance(params, problems, solver.start(problems, count)))
+    descent = jax.block_until_ready(
+        solver.advance(spread, problems, solver.start(spread, problems, count))
+    )
     compiled = time.perf_counter()
-    descent = jax.block_until_ready(solver.advance(params, problems, descent))
+    descent = jax.block_until_ready(solver.advance(spread, problems, descent))
     took = time.perf_counter() - compiled
     began_other = time.perf_counter()
-    finish(ready.edit, network, ready.material, descent.state.best_image[0])
+    finish(ready.request, network, ready.material, descent.state.best_image[0])
     other = ready.seconds + time.perf_counter() - began_other
     return Estimate(size, memory, max(0.0, compiled - began - took), took / CHUNK / live, other)
 
@@ -81,7 +83,7 @@ def _first(plan: Plan, network: Network, group: Group) -> tuple[Ready, Problem]:
         try:
             work.prepare(plan, network, run, work.gatherer(plan, network))
             ready, problem = work.prepare(plan, network, run, work.gatherer(plan, network))
-            finish(ready.edit, network, ready.material, problem.start)
+            finish(ready.request, network, ready.material, problem.start)
             return ready, problem
         except (ValueError, OSError) as error:
             failures.append(str(error))
@@ -97,7 +99,7 @@ def batch_size(config: Sweep, plan: Plan, network: Network, group: Group) -> int
         _, problem = _first(plan, network, group)
     except SweepError:  # their runs will tell why, one by one
         return batch.rounded(1)
-    return batch.largest(group.solver, network.params, problem, min(MOST, batch.rounded(most)))
+    return batch.largest(group.solver, network, problem, min(MOST, batch.rounded(most)))
 
 
 def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:

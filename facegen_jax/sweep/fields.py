@@ -1,59 +1,69 @@
-"""The configuration's fields by name: text to values of their types, and edits changed by them."""
+"""The configuration's fields by name: values from text, and edits with other values."""
 
 import dataclasses
-import difflib
 import functools
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..edit.settings import Edit, Weights
+from ..edit.settings import Edit, Jitter, Weights
+from ..names import did_you_mean
+from ..plugin import ObjectPath
 from .settings import SweepError
 
 Value = object
 NOT_SWEPT = ("out", "strip", "params")
-"""Of an edit: what a sweep decides itself, and the network, which is one for all."""
+"""Fields of an edit that a sweep sets itself, and the network, which all runs share."""
+GROUPS = {"weights": Weights, "jitter": Jitter}
+"""Nested dataclasses; their fields are named with a point, as in `weights.identity`."""
+TERMS = "weights."
+"""Prefix of loss weights, also those of an own objective's terms."""
 
 
 @functools.cache
 def fields() -> dict[str, object]:
-    """Names of everything that may vary, nested ones with a point, and their types."""
+    """Return the names of everything that may vary, with their types."""
     hints = typing.get_type_hints(Edit, include_extras=False)
-    names = [
-        field.name
-        for field in dataclasses.fields(Edit)
-        if field.name not in NOT_SWEPT and field.name != "weights"
-    ]
-    nested = {f"weights.{name}": hint for name, hint in typing.get_type_hints(Weights).items()}
-    return {name: hints[name] for name in names} | nested
+    names = [each.name for each in dataclasses.fields(Edit)]
+    plain = {name: hints[name] for name in names if name not in (*NOT_SWEPT, *GROUPS)}
+    nested = {
+        f"{group}.{name}": hint
+        for group, kind in GROUPS.items()
+        for name, hint in typing.get_type_hints(kind).items()
+    }
+    return plain | nested
 
 
-def known(name: str, where: str, *more: str) -> str:
-    """The field that is meant, whether written with `-` or `_`.
+def known(name: str, where: str, *more: str, own: bool = False) -> str:
+    """Return the field that is meant, whether written with `-` or `_`.
+
+    Args:
+        name: as written.
+        where: where it was written, for messages.
+        more: further valid names.
+        own: there may be an objective of the user's own, so `weights.` takes any term.
 
     Raises:
-        SweepError: there is none, with the names that are nearest.
+        SweepError: there is no such field; suggests the nearest ones.
     """
-    plain = name.strip().replace("-", "_")
-    if plain in (*fields(), *more):
+    plain, valid = name.strip().replace("-", "_"), (*fields(), *more)
+    if plain in valid or (own and plain.startswith(TERMS)):
         return plain
-    near = difflib.get_close_matches(plain, (*fields(), *more), 3, 0.5) or [
-        each for each in fields() if each.endswith(f".{plain}")
-    ]
-    hint = (
-        f"did you mean {', '.join(near)}?" if near else f"there are {', '.join((*more, *fields()))}"
+    ends = [each for each in fields() if each.endswith(f".{plain}")]
+    hint = did_you_mean(plain, valid, limit=3) or (
+        f", did you mean {', '.join(ends)}?" if ends else f"; the options are {', '.join(valid)}"
     )
-    raise SweepError(f"{where}: no option {name.strip()!r}; {hint}")
+    raise SweepError(f"{where}: no option {name.strip()!r}{hint}")
 
 
 def convert(name: str, text: str, where: str, folder: Path | None = None) -> Value:
-    """A value from its text; parts of a list are separated by `;`, paths are relative to the folder.
+    """Return a value from its text; lists are separated by `;`, paths are relative to the folder.
 
     Raises:
-        SweepError: not of the field's type.
+        SweepError: the text does not fit the field's type.
     """
-    kind = fields()[name]
+    kind = fields().get(name, float)  # the weight of an own objective's term
     try:
         return _value(kind, text.strip(), folder)
     except ValueError:
@@ -64,11 +74,11 @@ def _value(kind: object, text: str, folder: Path | None) -> Value:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         (kind,) = (each for each in inner if each is not type(None))
-        return None if text.lower() == "none" and kind is not str else _value(kind, text, folder)
+        is_none = text.lower() == "none" and kind is not str
+        return None if is_none else _value(kind, text, folder)
     if origin is tuple:
-        return tuple(
-            _value(inner[0], part.strip(), folder) for part in text.split(";") if part.strip()
-        )
+        parts = (part.strip() for part in text.split(";"))
+        return tuple(_value(inner[0], part, folder) for part in parts if part)
     if origin is typing.Literal:
         if text not in inner:
             raise ValueError(text)
@@ -81,12 +91,15 @@ def _value(kind: object, text: str, folder: Path | None) -> Value:
         raise ValueError("empty")
     if kind is Path:
         return folder / text if folder else Path(text)
+    if kind is ObjectPath:
+        location, _, name = text.rpartition(":")
+        return f"{folder / location}:{name}" if folder and location.endswith(".py") else text
     assert kind in (int, float, str)
     return typing.cast(type, kind)(text)
 
 
 def _spelt(kind: object) -> str:
-    """A type in words."""
+    """Return a type in words."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return " or ".join("none" if each is type(None) else _spelt(each) for each in inner)
@@ -94,23 +107,38 @@ def _spelt(kind: object) -> str:
         return f"{_spelt(inner[0])} (several separated by ;)"
     if origin is typing.Literal:
         return ", ".join(map(str, inner))
-    return {
+    words = {
         int: "a whole number",
         float: "a number",
         bool: "true or false",
         Path: "a path",
         str: "a name",
-    }[typing.cast(type, kind)]
-
-
-def changed(config: Edit, values: Mapping[str, Value]) -> Edit:
-    """The same edit with other values."""
-    weights = {
-        name.partition(".")[2]: value
-        for name, value in values.items()
-        if name.startswith("weights.")
+        ObjectPath: "package.module:name or file.py:name",
     }
-    plain = {name: value for name, value in values.items() if not name.startswith("weights.")}
-    if weights:
-        plain["weights"] = dataclasses.replace(config.weights, **typing.cast(dict, weights))
-    return dataclasses.replace(config, **typing.cast(dict, plain))
+    return words[typing.cast(type, kind)]
+
+
+def changed(config: Edit, values: Mapping[str, Value], *, own: bool = False) -> Edit:
+    """Return the edit with other values.
+
+    Args:
+        config: the edit.
+        values: by field name.
+        own: the objective is the user's own, so `weights.NAME` weighs its term NAME.
+    """
+    plain: dict[str, typing.Any] = {n: value for n, value in values.items() if "." not in n}
+    groups: dict[str, dict[str, Value]] = {}
+    for name, value in values.items():
+        group, point, field = name.partition(".")
+        if point:
+            groups.setdefault(group, {})[field] = value
+    if own or plain.get("objective", config.objective):
+        weights = groups.pop("weights", {})
+        base = plain.get("term_weights", config.term_weights)
+        plain["term_weights"] = (*base, *(f"{n}={value}" for n, value in weights.items()))
+    for group, fields_of_group in groups.items():
+        for field in fields_of_group:
+            known(f"{group}.{field}", "--grid")
+        before: typing.Any = getattr(config, group)
+        plain[group] = dataclasses.replace(before, **fields_of_group)
+    return dataclasses.replace(config, **plain)

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ..descent.objective import Objective
 from ..edit.record import PACKAGES, version
 from ..faces import image
 from ..files import write_atomically
-from ..network.checkpoint import Network
+from ..network.protocol import Network
 from ..report import results
 from ..types import Image
 from . import lock
@@ -96,7 +97,7 @@ def opened(config: Sweep, network: Network, plan: Plan, part: Part) -> Iterator[
     folder = Folder(path, part, plan.total >= MANY)
     with lock.held(path, part):
         with lock.guard(path):
-            _settle(config, network, path)
+            _settle(config, network, plan, path)
         results.mend(folder.results)
         if part.parts == 1:  # other parts may be writing theirs
             for leftover in path.rglob(".*.tmp"):
@@ -104,10 +105,10 @@ def opened(config: Sweep, network: Network, plan: Plan, part: Part) -> Iterator[
         yield folder
 
 
-def _settle(config: Sweep, network: Network, path: Path) -> None:
+def _settle(config: Sweep, network: Network, plan: Plan, path: Path) -> None:
     """Write the configuration, or compare it with the one that is there."""
     place, before = path / "sweep.json", None
-    now = {"format": FORMAT, **_asked(config, network)}
+    now = {"format": FORMAT, **_asked(config, network, plan.own.objective)}
     if place.exists():
         try:
             before = json.loads(place.read_text())
@@ -147,18 +148,24 @@ def _settle(config: Sweep, network: Network, path: Path) -> None:
     )
 
 
-def _asked(config: Sweep, network: Network) -> dict[str, object]:
-    plain = json.loads(json.dumps(dataclasses.asdict(config), default=str))
-    return {
-        "config": plain,
+def _plain(config: Sweep) -> dict[str, object]:
+    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
+
+
+def _asked(config: Sweep, network: Network, objective: Objective | None) -> dict[str, object]:
+    own: dict[str, object] = {"objective": repr(objective)} if objective else {}
+    return own | {
+        "config": _plain(config),
         "pairs": str(config.pairs),
         "network": {"name": network.name, "sha256": network.sha256},
     }
 
 
 def _differences(before: dict, now: dict, pairs_before: Path, pairs_now: Path) -> list[str]:
+    defaults = _plain(Sweep(Path(), Path()))  # a sweep of an older version lacks newer options
     old, new = (
-        each["config"] | {"network": each["network"]["sha256"][:12]} for each in (before, now)
+        defaults | each["config"] | {"network": each["network"]["sha256"][:12]}
+        for each in (before, now)
     )
     found = [
         f"{name} was {old.get(name)}, is {new.get(name)}"

@@ -13,7 +13,7 @@ Point = dict[str, Value]
 """One combination: values by field."""
 
 
-def points(grid: Sequence[str], together: Sequence[str] = ()) -> list[Point]:
+def points(grid: Sequence[str], together: Sequence[str] = (), *, own: bool = False) -> list[Point]:
     """All combinations of the grid's values, and of those that go together with each of them.
 
     Args:
@@ -24,10 +24,10 @@ def points(grid: Sequence[str], together: Sequence[str] = ()) -> list[Point]:
         SweepError: an unknown field, a value that is not of its type, a field given twice, lists of different lengths.
     """
     product, zipped = (
-        dict(_axis(text, "--grid") for text in grid),
-        dict(_axis(text, "--zip") for text in together),
+        dict(_axis(text, "--grid", own=own) for text in grid),
+        dict(_axis(text, "--zip", own=own) for text in together),
     )
-    names = [known(text.partition("=")[0], "--grid") for text in (*grid, *together)]
+    names = [known(text.partition("=")[0], "--grid", own=own) for text in (*grid, *together)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise SweepError(
@@ -50,13 +50,13 @@ def points(grid: Sequence[str], together: Sequence[str] = ()) -> list[Point]:
     ]
 
 
-def _axis(text: str, where: str) -> tuple[str, list[Value]]:
+def _axis(text: str, where: str, *, own: bool) -> tuple[str, list[Value]]:
     name, equals, given = text.partition("=")
     if not equals or not given.strip():
         raise SweepError(
             f"{where} {text}: expected FIELD=VALUE[,VALUE...], as in weights.attribute=0.1,1,10"
         )
-    name, where = known(name, where), f"{where} {text}"
+    name, where = known(name, where, own=own), f"{where} {text}"
     (parts,) = csv.reader([given], skipinitialspace=True)
     values = [convert(name, each, where) for part in parts for each in _spread(name, part, where)]
     if len(set(map(repr, values))) < len(values):
@@ -67,7 +67,7 @@ def _axis(text: str, where: str) -> tuple[str, list[Value]]:
 def _spread(name: str, text: str, where: str) -> list[str]:
     """The numbers of a range, as text; anything else as it is."""
     first, dots, rest = text.partition("..")
-    if not dots or not _numeric(fields()[name]):
+    if not dots or not _numeric(fields().get(name, float)):
         return [text]
     last, *how = rest.split(":")
     try:

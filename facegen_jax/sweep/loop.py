@@ -12,10 +12,9 @@ import jax
 from ..descent import batch
 from ..descent.problem import Problem, stack
 from ..descent.solver import Descent, Solution, Solver
-from ..network.checkpoint import Network
+from ..network.protocol import Network
 from ..report import results
 from ..report.results import Result
-from ..types import Params
 from . import frames, snapshot, work
 from .estimate import batch_size
 from .folder import Folder
@@ -37,7 +36,6 @@ class Job:
     network: Network
     plan: Plan
     folder: Folder
-    params: Params
     watch: Watch
     stop: Callable[[], bool]
 
@@ -200,12 +198,12 @@ def _descend(
     job: Job, tally: _Tally, solver: Solver, ids: list[str], problems: Problem, count: int
 ) -> list[Solution]:
     every, shots = job.config.checkpoint_steps, job.config.frames_every
-    descent = snapshot.load(job.folder.checkpoints, ids, solver.start(problems, count))
+    descent = snapshot.load(job.folder.checkpoints, ids, solver.start(job.network, problems, count))
     frames.save(job.folder, shots, solver, ids, descent)
     while descent.done < solver.steps:
         before, descent = (
             descent.done,
-            solver.advance(job.params, problems, descent, frames.until_next(shots, descent.done)),
+            solver.advance(job.network, problems, descent, frames.until_next(shots, descent.done)),
         )
         frames.save(job.folder, shots, solver, ids, descent)
         _tell(job, tally, solver, descent, count)

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .fields import Value, convert, fields, known
+from .fields import Value, convert, known
 from .settings import SweepError
 
 
@@ -20,7 +20,7 @@ class Pair(NamedTuple):
     """By field."""
 
 
-def load_pairs(path: Path) -> list[Pair]:
+def load_pairs(path: Path, *, own: bool = False) -> list[Pair]:
     """Read a table with the column `reference`, an optional `name`, and any field of the configuration; empty cells say nothing.
 
     Raises:
@@ -28,16 +28,17 @@ def load_pairs(path: Path) -> list[Pair]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _read(path, csv.reader(file, strict=True))
+            return _read(path, csv.reader(file, strict=True), own=own)
     except FileNotFoundError:
         raise SweepError(f"{path}: no such table of pairs") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SweepError(f"{path}: not a table (CSV) that can be read: {error}") from None
 
 
-def _read(path: Path, reader: Any) -> list[Pair]:
+def _read(path: Path, reader: Any, *, own: bool) -> list[Pair]:
     header = next(reader, [])
-    names = [known(name, f"{path}, header", "name") for name in header]
+    own = own or "objective" in header
+    names = [known(name, f"{path}, header", "name", own=own) for name in header]
     if "reference" not in names:
         raise SweepError(
             f"{path}: the header must have a column 'reference' and, unless an option gives them, 'guides' or 'attribute'; it has {header}"
@@ -71,6 +72,6 @@ def _pair(path: Path, line: int, columns: dict[str, str]) -> Pair:
     values = {
         name: convert(name, text, where, path.parent)
         for name, text in columns.items()
-        if name in fields()
+        if name != "name"
     }
     return Pair(line, columns.get("name") or Path(columns["reference"]).stem, columns, values)

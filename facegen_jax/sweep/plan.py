@@ -2,42 +2,26 @@
 
 import dataclasses
 import functools
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from ..descent.solver import Solver
-from ..edit import attribute, checks
-from ..edit.material import learning_rate, places, program
+from ..edit import guides
+from ..edit.guides import Pool
+from ..edit.material import program
+from ..edit.request import Own, Request, resolve
 from ..edit.settings import Edit
-from ..faces import align
-from ..files import digest
-from ..gallery.features import Looking
-from ..network.checkpoint import Network
-from ..network.direction import load_direction, shipped_directions
+from ..network.direction import load_direction
+from ..network.protocol import Network
+from ..types import Progress
 from .fields import changed
 from .grid import Point, points
 from .lock import Part
 from .pairs import Pair, load_pairs
+from .run_id import file_hash, identify
 from .settings import Sweep, SweepError
-
-UNRESOLVED = (
-    "reference",
-    "out",
-    "strip",
-    "params",
-    "guides",
-    "mask",
-    "identity_mask",
-    "region",
-    "identity_region",
-    "gallery",
-    "directions",
-)
-"""Fields that `identify` replaces by what they stand for."""
 
 
 class Run(NamedTuple):
@@ -45,9 +29,9 @@ class Run(NamedTuple):
 
     id: str
     pair: int
-    """Place in `Plan.pairs`."""
+    """Index in `Plan.pairs`."""
     point: int
-    """Place in `Plan.points`."""
+    """Index in `Plan.points`."""
 
 
 class Group(NamedTuple):
@@ -55,12 +39,12 @@ class Group(NamedTuple):
 
     solver: Solver
     size: int
-    """Side of the working picture."""
+    """Side of the working image."""
     runs: list[Run]
 
     @property
     def program(self) -> tuple[Solver, int]:
-        """Equal for groups that share a compiled program: numbers of steps do not make a new one."""
+        """Equal for groups that share a compiled program, whatever their numbers of steps."""
         return self.solver, self.size
 
 
@@ -72,12 +56,13 @@ class Plan:
     """All runs of a sweep, each once."""
 
     base: Edit
+    own: Own
     pairs: list[Pair]
     points: list[Point]
     groups: list[Group]
-    pools: Mapping[PoolKey, attribute.Pool]
+    pools: Mapping[PoolKey, Pool]
     duplicates: int
-    """Runs left out, for another gives the same picture."""
+    """Runs left out because another gives the same image."""
 
     @property
     def total(self) -> int:
@@ -91,133 +76,118 @@ class Plan:
 
     @property
     def summary(self) -> str:
-        """How many runs and compilations, for people."""
-        alike = f", {self.duplicates} of them like others and left out" if self.duplicates else ""
+        """Numbers of runs and compilations, in words."""
+        same = f", {self.duplicates} duplicates left out" if self.duplicates else ""
         compilations = "1 compilation" if self.programs == 1 else f"{self.programs} compilations"
-        return f"{self.total} runs: {len(self.pairs)} pairs x {len(self.points)} settings{alike}; {compilations}"
+        settings = f"{len(self.pairs)} pairs x {len(self.points)} settings"
+        return f"{self.total} runs: {settings}{same}; {compilations}"
 
     def edit(self, run: Run) -> Edit:
-        """The configuration of a run; the grid's values go before those of the pair."""
-        return changed(self.base, self.pairs[run.pair].values | self.points[run.point])
+        """Return the options of a run; the grid's values override those of the pair."""
+        values = self.pairs[run.pair].values | self.points[run.point]
+        return changed(self.base, values, own=self.own.objective is not None)
 
-    def pool(self, edit: Edit) -> attribute.Pool | None:
-        """The opened gallery of an edit."""
-        return self.pools.get(_pool_key(edit))
+    def request(self, run: Run) -> Request:
+        """Return the resolved options of a run."""
+        return resolve(self.edit(run), self.own)
+
+    def pool(self, options: Edit) -> Pool | None:
+        """Return the opened gallery of an edit."""
+        return self.pools.get(_pool_key(options))
 
 
-def make_plan(config: Sweep, network: Network, looking: Looking = lambda done, total: None) -> Plan:
+def make_plan(
+    config: Sweep,
+    network: Network,
+    progress: Progress = lambda done, total: None,
+    own: Own = Own(),  # noqa: B008  (a constant)
+) -> Plan:
     """Combine pairs and grid, check every value, and open the galleries.
 
     Raises:
-        SweepError, CheckpointError, GalleryError: before anything was run, with the line of the table that is wrong.
+        SweepError, CheckpointError, GalleryError: before anything was run, with the line of the table
+            that is wrong.
     """
-    pairs, grid = load_pairs(config.pairs), points(config.grid, config.zip)
-    plan = Plan(config.base, pairs, grid, [], {}, 0)
-    pools: dict[PoolKey, attribute.Pool] = {}
+    has_own = bool(own.objective or config.objective)
+    has_own |= any(each.startswith("objective=") for each in (*config.grid, *config.zip))
+    pairs = load_pairs(config.pairs, own=has_own)
+    has_own |= any("objective" in pair.values for pair in pairs)
+    grid = points(config.grid, config.zip, own=has_own)
+    pools: dict[PoolKey, Pool] = {}
+    plan = Plan(config.base, own, pairs, grid, [], pools, 0)
     groups: dict[tuple[Solver, int, int], Group] = {}
-    seen, content = set[str](), functools.cache(_content)
+    seen, content = set[str](), functools.cache(file_hash)
     checked = set[tuple[str | None, Path | None, PoolKey]]()
-    for place, pair in enumerate(pairs):
-        for number in range(len(grid)):
-            edit = plan.edit(Run("", place, number))
+    for index, pair in enumerate(pairs):
+        for point in range(len(grid)):
             try:
-                checks.check_options(edit)
-                asked = (edit.attribute, edit.directions, _pool_key(edit))
-                if asked not in checked:
-                    _check_attribute(edit, network, pools, looking)
-                checked.add(asked)
-                solver = program(edit, network)
+                request = plan.request(Run("", index, point))
+                options = request.options
+                names = (options.attribute, options.directions, _pool_key(options))
+                if names not in checked:
+                    _check_attribute(request, network, pools, progress)
+                checked.add(names)
+                solver = program(request, network)
             except ValueError as error:
                 raise SweepError(f"{config.pairs}, line {pair.line}: {error}") from None
-            run = Run(identify(edit, network, content, pools.get(_pool_key(edit))), place, number)
-            key = (solver, edit.size or network.size, edit.steps)
+            run = Run(identify(request, network, content, plan.pool(options)), index, point)
+            key = (solver, request.size(network), options.steps)
             if run.id not in seen:
                 groups.setdefault(key, Group(solver, key[1], [])).runs.append(run)
             seen.add(run.id)
-    total = sum(len(group.runs) for group in groups.values())
-    return Plan(
-        config.base, pairs, grid, list(groups.values()), pools, len(pairs) * len(grid) - total
-    )
+    planned = dataclasses.replace(plan, groups=list(groups.values()))
+    return dataclasses.replace(planned, duplicates=len(pairs) * len(grid) - planned.total)
 
 
 def _check_attribute(
-    edit: Edit, network: Network, pools: dict[PoolKey, attribute.Pool], looking: Looking
+    request: Request, network: Network, pools: dict[PoolKey, Pool], progress: Progress
 ) -> None:
-    """Look an attribute's name up where it will be taken from; opens the gallery that it needs."""
-    key = _pool_key(edit)
-    if not edit.gallery:
-        for name, _ in checks.amounts(edit.attribute) if edit.attribute else []:
-            load_direction(network, name, edit.directions)
+    """Look an attribute's name up where it will be taken from; open the gallery that it needs."""
+    key = _pool_key(request.options)
+    if request.source:
+        return
+    if not request.options.gallery:
+        for name, _ in request.attributes:
+            load_direction(network, name, request.options.directions)
     elif key in pools:
-        attribute.check_names(edit, pools[key].gallery)
+        guides.check_names(request.attributes, pools[key].gallery)
     else:
-        opened = attribute.open_pool(edit, network, looking)
+        opened = guides.open_pool(request, network, progress)
         assert opened
         pools[key] = opened
 
 
-def _pool_key(edit: Edit) -> PoolKey:
-    return edit.gallery, edit.similar_by, edit.align
-
-
-def _content(path: Path) -> str:
-    """What a file holds; its name where it cannot be read, which its run will tell."""
-    try:
-        return digest(path)
-    except OSError:
-        return f"unreadable {path}"
-
-
-def identify(
-    edit: Edit, network: Network, content: Callable[[Path], str], pool: attribute.Pool | None = None
-) -> str:
-    """A hash of all that determines the picture: contents of the inputs, network, resolved settings; not their names, nor where it is written."""
-    tuned = edit.attribute and not edit.gallery
-    inside, held = (content(place) if isinstance(place, Path) else place for place in places(edit))
-    settings = {name: value for name, value in vars(edit).items() if name not in UNRESOLVED} | {
-        "weights": vars(edit.weights),
-        "learning_rate": learning_rate(edit),
-        "size": edit.size or network.size,
-        "seed": edit.seed if edit.noise else 0,
-        "unaligned": align.unaligned(edit.align, by_hand=bool(edit.landmarks)),
-    }
-    inputs = {
-        "network": network.sha256,
-        "reference": content(edit.reference),
-        "guides": [content(path) for path in edit.guides],
-        "places": [inside, held],
-        "gallery": _digest_of(pool) if pool else None,
-        "directions": content(edit.directions or shipped_directions(network)) if tuned else None,
-    }
-    text = json.dumps([settings, inputs], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@functools.lru_cache(8)
-def _gallery_digest(labels: Path, hashes: tuple[str, ...]) -> str:
-    return hashlib.sha256("".join((digest(labels), *hashes)).encode()).hexdigest()
-
-
-def _digest_of(pool: attribute.Pool) -> str:
-    return _gallery_digest(pool.gallery.folder / "labels.csv", pool.described.hashes)
+def _pool_key(options: Edit) -> PoolKey:
+    return options.gallery, options.similar_by, options.align
 
 
 def share(plan: Plan, part: Part) -> Plan:
-    """What one part does: of every group a stretch, so that all take equally long and the settings of a face stay together."""
-    return _only(
-        plan,
-        lambda runs: runs[
-            part.number * len(runs) // part.parts : (part.number + 1) * len(runs) // part.parts
-        ],
-    )
+    """Return the runs of one part.
+
+    Every group is cut into equal stretches, so that all parts take equally long and the settings of a
+    face stay together.
+    """
+
+    def stretch(runs: list[Run]) -> list[Run]:
+        first, last = ((part.number + end) * len(runs) // part.parts for end in (0, 1))
+        return runs[first:last]
+
+    return _only(plan, stretch)
 
 
 def missing(plan: Plan, known: Mapping[str, bool], *, again: bool = False) -> Plan:
-    """What has no result yet, or with `again` no good one; `known` tells which runs have a result, and whether it is good."""
-    return _only(
-        plan,
-        lambda runs: [run for run in runs if run.id not in known or (again and not known[run.id])],
-    )
+    """Return the runs without a result, or with `again` without a good one.
+
+    Args:
+        plan: all runs.
+        known: whether the result of a run is good, by its id.
+        again: run failed runs again.
+    """
+
+    def is_missing(run: Run) -> bool:
+        return run.id not in known or (again and not known[run.id])
+
+    return _only(plan, lambda runs: [run for run in runs if is_missing(run)])
 
 
 def _only(plan: Plan, choose: Callable[[list[Run]], list[Run]]) -> Plan:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..descent.solver import Descent
@@ -43,15 +44,32 @@ def load(folder: Path, ids: Sequence[str], fresh: Descent) -> Descent:
         return fresh
     fits &= all(
         old.shape == new.shape and old.dtype == new.dtype
-        for old, new in zip(saved, leaves, strict=True)
+        for old, new in zip(saved, map(_plain, leaves), strict=True)
     )
     fits &= (
         trace.dtype == np.float32 and trace.ndim == 3 and trace.shape[::2] == fresh.trace.shape[::2]
     )
     if not fits:
         return fresh
-    placed = [jax.device_put(old, new.sharding) for old, new in zip(saved, leaves, strict=True)]
+    placed = [_like(old, new) for old, new in zip(saved, leaves, strict=True)]
     return Descent(jax.tree.unflatten(structure, placed), trace)
+
+
+def _is_key(leaf: jax.Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _plain(leaf: jax.Array) -> jax.Array:
+    """Return an array as numbers: random keys, which some optimizers carry, have a type of their own."""
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _like(saved: np.ndarray, fresh: jax.Array) -> jax.Array:
+    """Return a saved array with the type and on the devices of a fresh one."""
+    if _is_key(fresh):
+        restored = jax.random.wrap_key_data(jnp.asarray(saved), impl=jax.random.key_impl(fresh))
+        return jax.device_put(restored, fresh.sharding)
+    return jax.device_put(saved, fresh.sharding)
 
 
 def batches(folder: Path) -> list[list[str]]:

@@ -12,8 +12,10 @@ import numpy as np
 from ..descent.problem import Problem
 from ..descent.solver import Solution
 from ..edit.material import Material, assemble, finish, gather
+from ..edit.record import chosen_guides, losses
+from ..edit.request import Request, resolve
 from ..edit.settings import Edit, Weights
-from ..network.checkpoint import Network
+from ..network.protocol import Network
 from ..report.results import Result
 from .folder import Folder
 from .plan import Plan, Run
@@ -29,6 +31,7 @@ NUMBERS = {
     "steps": 1,
     "optimizer": "adam",
     "paste_back": False,
+    "term_weights": (),
 }
 """Fields that a material does not depend on, so that runs which differ in these alone share it."""
 NOTHING = np.zeros((0, 0, 3), np.float32)
@@ -38,7 +41,7 @@ class Ready(NamedTuple):
     """A run that can be solved; its problem lies with those of its batch."""
 
     run: Run
-    edit: Edit
+    request: Request
     material: Material
     seconds: float
     """What it took to prepare."""
@@ -46,7 +49,12 @@ class Ready(NamedTuple):
 
 def gatherer(plan: Plan, network: Network) -> Gathered:
     """`material.gather`, remembering the latest faces: the settings of a pair follow on each other."""
-    return functools.lru_cache(2)(lambda edit: gather(edit, network, plan.pool(edit)))
+
+    @functools.lru_cache(2)
+    def gathered(options: Edit) -> Material:
+        return gather(resolve(options, plan.own), network, plan.pool(options))
+
+    return gathered
 
 
 def prepare(plan: Plan, network: Network, run: Run, gathered: Gathered) -> tuple[Ready, Problem]:
@@ -56,10 +64,11 @@ def prepare(plan: Plan, network: Network, run: Run, gathered: Gathered) -> tuple
         ValueError, OSError: whatever is wrong with this run.
     """
     began = time.perf_counter()
-    edit = plan.edit(run)
-    material = gathered(dataclasses.replace(edit, **NUMBERS))
-    problem = assemble(edit, network, material)
-    return Ready(run, edit, _lean(material, edit), time.perf_counter() - began), problem
+    request = plan.request(run)
+    material = gathered(dataclasses.replace(request.options, **NUMBERS))
+    problem = assemble(request, network, material)
+    lean = _lean(material, request.options)
+    return Ready(run, request, lean, time.perf_counter() - began), problem
 
 
 def _lean(material: Material, edit: Edit) -> Material:
@@ -96,30 +105,27 @@ def complete(
         OSError: they cannot be written.
     """
     began, run = time.perf_counter(), ready.run
-    finished = finish(ready.edit, network, ready.material, solution.image)
-    parts = {name: {"first": first, "last": last} for name, (first, last) in solution.parts.items()}
+    finished = finish(ready.request, network, ready.material, solution.image)
+    total, parts = losses(solution)
     measured = int(np.isfinite(solution.trace["total"]).sum())
     error = (
         None
         if solution.status == "ok"
-        else f"not finite from step {measured + 1} of {ready.edit.steps} on; the picture is the best one before"
+        else f"not finite from step {measured + 1} of {ready.request.options.steps} on; the picture is the best one before"
     )
     made = _result(plan, run, error)._replace(
-        loss=parts.pop("total"),
+        loss=total,
         parts=parts,
         metrics=finished.scores,
-        guides=[
-            {"path": str(path), "similarity": round(cosine, 4)}
-            for path, cosine in ready.material.source.chosen
-        ],
+        guides=chosen_guides(ready.material.source.chosen),
         notes=list(ready.material.notes),
-        image=folder.save_image(run.id, finished.picture),
+        image=folder.save_image(run.id, finished.written),
         trace=folder.save_trace(run.id, solution.trace) if running.traces else None,
         frames=folder.file("frames", run.id, "") if running.frames_every else None,
     )
     if running.faces:
         reference, guides = ready.material.reference, ready.material.source.guides
-        before = reference.photo if ready.edit.paste_back else reference.image
+        before = reference.photo if ready.request.options.paste_back else reference.image
         made = made._replace(
             before=folder.save_face(before),
             shown=tuple(folder.save_face(guide.image) for guide in guides),

@@ -1,0 +1,188 @@
+"""Attributes from other faces: guides of the user's own, or the most similar faces of a gallery."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from ..descent import targets
+from ..faces import align, colour, image, regions
+from ..gallery.features import Described, describe
+from ..gallery.labels import Choice, Gallery, having, lacking, load_gallery
+from ..gallery.search import Query, available, matching, nearest, query
+from ..network import metrics
+from ..network.protocol import DESCRIPTOR, Network
+from ..types import Features, Image, Progress
+from .parsing import Amounts, EditError
+from .recipe import GUIDED_LAYERS, TUNED_LAYERS
+from .request import Request
+from .source import Source
+
+GUIDES, DIFFERENCE_FACES = 5, 100
+"""Defaults of k: Li, Zuo & Zhang's, and Deep Feature Interpolation's."""
+DIFFERENCE_SCALE = 3.0
+"""Factor that makes a difference of means the natural amount, chosen by eye."""
+SHARPNESS = 20.0
+"""Guides are weighted by exp(SHARPNESS x cosine): one that is 0.05 more similar counts 2.7 times as
+much."""
+
+
+class Pool(NamedTuple):
+    """A gallery with features of its faces: opened once, used for any number of references."""
+
+    gallery: Gallery
+    described: Described
+
+
+def open_pool(
+    request: Request, network: Network, progress: Progress = lambda done, total: None
+) -> Pool | None:
+    """Open the gallery that the options name, if they do, and compute missing features."""
+    options = request.options
+    if not options.gallery:
+        return None
+    gallery = load_gallery(options.gallery)
+    check_names(request.attributes, gallery)  # before thousands of features are computed
+    if not network.has(DESCRIPTOR) and not options.similar_by:
+        raise EditError(
+            f"the network {network.name!r} has no descriptor to measure similarity with; "
+            "give layers, as in --similar-by conv5_3"
+        )
+    described = describe(gallery, network, options.similar_by, options.align, progress)
+    return Pool(gallery, described)
+
+
+def check_names(attributes: Amounts, gallery: Gallery) -> None:
+    """Refuse attributes that the gallery does not label.
+
+    Raises:
+        GalleryError: suggests the nearest names.
+    """
+    for name, _ in attributes:
+        having(gallery, name)
+
+
+def from_files(request: Request, network: Network, reference: align.Face) -> Source:
+    """Use the guides that the options name."""
+    options, size = request.options, len(reference.image)
+    faces = [
+        align.load_face(path, size, options.align, onto=reference.points) for path in options.guides
+    ]
+    similarities = [_similarity(network, face.image, reference.image) for face in faces]
+    return _guided(request, network, reference, faces, similarities)
+
+
+def from_pool(request: Request, network: Network, reference: align.Face, pool: Pool) -> Source:
+    """Use the most similar faces of a gallery, as guides or as a direction."""
+    (gallery, described), options = pool, request.options
+    resized = image.resize(reference.image, (network.size, network.size))
+    face = query(
+        gallery,
+        described,
+        network,
+        resized,
+        options.reference,
+        options.similar_by,
+        options.identity,
+    )
+    matched = np.ones(len(gallery.filenames), bool)
+    for attribute in options.match:
+        matched &= matching(gallery, network, face, resized, attribute)
+    heads = tuple((name.partition("/")[0], amount) for name, amount in request.attributes)
+    if options.target == "difference":
+        return _difference(request, network, reference, pool, face, matched)._replace(heads=heads)
+    positive = [having(gallery, name) for name, _ in request.attributes]
+    choice = np.logical_and.reduce(positive) & matched
+    rows, cosines = _nearest(request, pool, reference, face, choice, options.k or GUIDES)
+    faces = list(_faces(request, pool, rows, reference))
+    chosen = tuple((gallery.path(row), each) for row, each in zip(rows, cosines, strict=True))
+    source = _guided(request, network, reference, faces, cosines)
+    return source._replace(chosen=chosen, heads=heads)
+
+
+def _nearest(
+    request: Request, pool: Pool, reference: align.Face, face: Query, choice: Choice, k: int
+) -> tuple[list[int], list[float]]:
+    candidates = request.options.candidates
+    return nearest(*pool, face, choice, k, points=reference.points, candidates=candidates)
+
+
+def _guided(
+    request: Request,
+    network: Network,
+    reference: align.Face,
+    faces: Sequence[align.Face],
+    similarities: Sequence[float],
+) -> Source:
+    """Combine guides, in the reference's colours, into one target."""
+    options, weights = request.options, None
+    layers = request.objective.layers if request.objective else GUIDED_LAYERS
+    images = [_recoloured(face.image, reference) for face in faces]
+    if options.target == "weighted":
+        weights = [float(np.exp(SHARPNESS * (each - max(similarities)))) for each in similarities]
+    maps = targets.mean(network, layers, images, weights)
+    if options.target == "patches" and len(images) > 1:
+        maps = {**maps, **targets.patches(network, maps, images)}
+    own = targets.own_maps(network, reference.image, layers)
+    return Source(jax.tree.map(lambda new, old: new - old, maps, own), guides=tuple(faces))
+
+
+def _recoloured(guide: Image, reference: align.Face) -> Image:
+    """Give a guide the reference's light and skin tone, so that only the attribute differs."""
+    face = regions.region("face", len(guide), reference.points)
+    return colour.match_statistics(guide, reference.image, face)
+
+
+def _similarity(network: Network, guide: Image, reference: Image) -> float:
+    if not network.has(DESCRIPTOR):
+        return 1.0
+    size = (network.size, network.size)
+    pair = (image.resize(guide, size), image.resize(reference, size))
+    return metrics.identity_similarity(network, *pair)
+
+
+def _difference(
+    request: Request,
+    network: Network,
+    reference: align.Face,
+    pool: Pool,
+    face: Query,
+    matched: Choice,
+) -> Source:
+    """Sum mean(with) - mean(without) over the attributes, each over its own nearest faces."""
+    (gallery, described), options = pool, request.options
+    default = ("image", *TUNED_LAYERS)
+    layers = request.objective.layers if request.objective else default
+    chosen = []
+
+    def images(choice: Choice) -> Iterator[Image]:
+        count = int(available(gallery, described, face, choice).sum())
+        k = options.k or max(1, min(DIFFERENCE_FACES, count))
+        rows, cosines = _nearest(request, pool, reference, face, choice, k)
+        chosen.extend((gallery.path(row), each) for row, each in zip(rows, cosines, strict=True))
+        return (
+            _recoloured(each.image, reference) for each in _faces(request, pool, rows, reference)
+        )
+
+    directions: list[tuple[Features, float]] = []
+    for name, amount in request.attributes:
+        positives, negatives = having(gallery, name) & matched, lacking(gallery, name) & matched
+        direction = targets.difference(network, layers, images(positives), images(negatives))
+        deep = {layer: values for layer, values in direction.items() if layer != "image"}
+        natural = options.scaling == "natural"
+        scale = DIFFERENCE_SCALE if natural else targets.interpolation_scale(deep)
+        directions.append((direction, amount * scale))
+    return Source(targets.add_directions(directions), chosen=tuple(chosen))
+
+
+def _faces(
+    request: Request, pool: Pool, rows: list[int], reference: align.Face
+) -> Iterator[align.Face]:
+    """Read faces of the gallery one by one, warped to the reference by their known landmarks."""
+    size, mode = len(reference.image), request.options.align
+    for row in rows:
+        landmarks = pool.described.landmarks[row].astype(float)
+        known = align.Pick(landmarks=landmarks) if np.isfinite(landmarks).all() else None
+        path = pool.gallery.path(row)
+        yield align.load_face(path, size, mode, known, onto=reference.points, centre=True)

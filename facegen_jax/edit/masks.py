@@ -1,0 +1,132 @@
+"""Where an edit acts and where it holds the reference: regions by attribute, and the masks themselves."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from ..faces import align, geometry, image, regions
+from ..names import normalise
+from ..types import Mask
+from .parsing import EditError
+from .recipe import HELD, INSIDE
+from .settings import Edit
+
+EVERYWHERE, OUTSIDE = "everywhere", "outside"
+"""Where the reference's maps are held if no mask or region is named; outside: not where the attribute
+acts."""
+REGIONS = {
+    "mouth": ("Mustache", "Teeth Not Visible", "Wearing Lipstick", "Big Lips"),
+    "mouth+cheeks": ("Smiling", "Frowning"),
+    "mouth+jaw": (
+        "Mouth Slightly Open",
+        "Mouth Wide Open",
+        "Mouth Closed",
+        "Goatee",
+        "No Beard",
+        "5 o' Clock Shadow",
+        "Sideburns",
+        "Double Chin",
+        "Round Jaw",
+    ),
+    "face": ("Senior", "Youth"),
+    "eyes+brows": ("Eyeglasses", "No Eyewear", "Sunglasses"),
+    "eyes": ("Eyes Open", "Narrow Eyes", "Bags Under Eyes", "Brown Eyes"),
+    "brows": ("Bushy Eyebrows", "Arched Eyebrows"),
+    "nose": ("Big Nose", "Pointy Nose"),
+    "cheeks": ("Rosy Cheeks", "High Cheekbones"),
+    "hair+brows": (
+        "Bangs",
+        "Fully Visible Forehead",
+        "Obstructed Forehead",
+        "Receding Hairline",
+        "Wearing Hat",
+    ),
+    "hair": (
+        "Bald",
+        "Black Hair",
+        "Blond Hair",
+        "Brown Hair",
+        "Gray Hair",
+        "Curly Hair",
+        "Straight Hair",
+        "Wavy Hair",
+    ),
+}
+"""The region of each attribute. Others act on the whole face, or everywhere if they are tuned."""
+_REGION_OF = {normalise(name): region for region, names in REGIONS.items() for name in names}
+
+
+def acting(
+    options: Edit, attributes: Iterable[tuple[str, float]], *, guided: bool
+) -> Path | str | None:
+    """Return where the attribute acts: a mask's file, regions by name, or None for everywhere."""
+    chosen: Path | str | None = options.mask or options.region
+    if chosen is None and align.unaligned(options.align, by_hand=bool(options.landmarks)):
+        chosen = "face" if guided else None  # the regions of an unaligned face are unknown
+    elif chosen is None:
+        chosen = _default_region([name for name, _ in attributes], guided=guided)
+    return None if str(chosen).lower() == "none" else chosen
+
+
+def held(options: Edit, inside: Path | str | None, *, guided: bool) -> Path | str | None:
+    """Return where the reference's maps are held: as `acting`, or `EVERYWHERE`, or `OUTSIDE`."""
+    chosen: Path | str | None = options.identity_mask or options.identity_region
+    if chosen is None:  # guides are other people everywhere
+        chosen = OUTSIDE if inside else EVERYWHERE if guided else None
+    return None if str(chosen).lower() == "none" else chosen
+
+
+def _default_region(names: list[str], *, guided: bool) -> str | None:
+    found = [_REGION_OF.get(normalise(name.partition("/")[0])) for name in names]
+    known = [region for region in found if region]
+    if not known or len(known) < len(found):
+        return "face" if guided else None
+    return "+".join(known)
+
+
+def build(
+    inside: Path | str | None,
+    identity: Path | str | None,
+    names: Iterable[str],
+    reference: align.Face,
+) -> dict[str, Mask]:
+    """Return the masks that an edit's terms name.
+
+    Args:
+        inside: where the attribute acts, as from `acting`.
+        identity: where the reference's maps are held, as from `held`.
+        names: masks that the terms read: `inside`, `identity`, or regions such as `mouth`.
+        reference: the face that they lie on.
+
+    Raises:
+        EditError: a mask of another size than the reference, or an unknown name.
+    """
+    size = len(reference.image)
+    whole = np.ones((size, size), np.float32)
+    masks = {INSIDE: whole if inside is None else _mask(inside, reference)}
+    if identity == OUTSIDE:
+        masks[HELD] = 1 - masks[INSIDE]
+    else:
+        everywhere = identity in (None, EVERYWHERE)
+        masks[HELD] = whole if everywhere or identity is None else _mask(identity, reference)
+    for name in names:
+        if name not in masks:
+            masks[name] = regions.region(name, size, reference.points)
+    needed = {*names, *([INSIDE] if inside is not None else [])}
+    return {name: mask for name, mask in masks.items() if name in needed}
+
+
+def _mask(source: Path | str, reference: align.Face) -> Mask:
+    """Return regions by name, or a mask from a file, aligned as the reference was."""
+    if isinstance(source, str):
+        return regions.region(source, len(reference.image), reference.points)
+    mask, expected = image.load(source), reference.photo.shape
+    if mask.shape != expected:
+        raise EditError(
+            f"{source}: the mask has {mask.shape[1]}x{mask.shape[0]} pixels, the reference "
+            f"{expected[1]}x{expected[0]}; they must be equal"
+        )
+    size = len(reference.image)
+    aligned = geometry.apply_placement(mask, reference.landmarks, reference.placement, size)
+    return np.asarray(aligned).mean(-1)
