@@ -1,4 +1,4 @@
-"""What the command lines share: one-line errors, progress bars, and a first Ctrl-C that stops gently."""
+"""Shared by all command lines: one-line errors, progress bars, and a Ctrl-C that keeps results."""
 
 import contextlib
 import io

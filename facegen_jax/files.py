@@ -22,7 +22,7 @@ def write_atomically(
         content: its bytes, whole or in pieces.
         durable: flush to disk before the rename, so that the file survives a power failure.
     """
-    # Random instead of the PID, because processes on hosts that share the folder can have equal PIDs.
+    # Random, not the PID: hosts that share the folder may have processes with equal PIDs.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("wb") as file:

@@ -18,4 +18,5 @@ def did_you_mean(name: str, known: Iterable[str], *, limit: int = 1) -> str:
     """Return `, did you mean 'Smiling'?` with the closest known names, or an empty string."""
     names = by_spelling(known)
     matches = difflib.get_close_matches(normalise(name), list(names), limit)
-    return f", did you mean {', '.join(repr(names[match]) for match in matches)}?" if matches else ""
+    suggestions = ", ".join(repr(names[match]) for match in matches)
+    return f", did you mean {suggestions}?" if matches else ""

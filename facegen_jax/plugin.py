@@ -1,5 +1,7 @@
-"""User code by name, `package.module:name` or `file.py:name`: loading it, and hashing what it computes."""
+"""User code by name, `package.module:name` or `file.py:name`: loading it, and hashing what it
+computes."""
 
+import ast
 import dataclasses
 import functools
 import hashlib
@@ -22,6 +24,8 @@ from .names import did_you_mean
 Kind = TypeVar("Kind")
 ObjectPath = NewType("ObjectPath", str)
 """`package.module:name`, or `file.py:name`."""
+LISTED = 12
+"""Names of a module that a message lists."""
 _FOREIGN = (
     *(f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "purelib", "platlib")),
     f"{Path(__file__).parent}{os.sep}",
@@ -53,7 +57,9 @@ def load(path: ObjectPath | str, option: str = "plugin") -> Any:
         raise PluginError(f"--{option} {path}: {location} cannot be imported ({reason})") from error
     if not hasattr(module, name):
         public = [each for each in vars(module) if not each.startswith("_")]
-        hint = did_you_mean(name, public) or f"; it defines {', '.join(public) or 'nothing'}"
+        more = ", ..." if len(public) > LISTED else ""
+        defined = ", ".join(public[:LISTED]) or "nothing"
+        hint = did_you_mean(name, public) or f"; it defines {defined}{more}"
         raise PluginError(f"--{option} {path}: {location} has no {name!r}{hint}")
     return getattr(module, name)
 
@@ -75,8 +81,8 @@ def load_as(kind: type[Kind], path: ObjectPath | str, option: str, *also: type) 
             raise PluginError(f"--{option} {path}: calling it raised {reason}") from error
     if not isinstance(found, (kind, *also)):
         raise PluginError(
-            f"--{option} {path}: expected a {kind.__name__} or a function without arguments that "
-            f"returns one, got a {type(found).__name__}"
+            f"--{option} {path}: expected an object of type {kind.__name__}, or a function without "
+            f"arguments that returns one, not of type {type(found).__name__}"
         )
     return found  # type: ignore[return-value]
 
@@ -112,7 +118,7 @@ def fingerprint(*values: object) -> str:
     """Hash what values compute: their data, and the source of all user code that they reach.
 
     User code is every module outside of the standard library, installed packages and this package.
-    A module counts as a whole, with the user modules that it refers to: any change of them changes
+    A module counts as a whole, with the user modules that it imports: any change of them changes
     the hash, whatever it does. Names of files do not matter.
     """
     modules: dict[str, ModuleType] = {}
@@ -181,15 +187,25 @@ def _has_file(module: ModuleType | None) -> bool:
 
 
 def _collect(module: ModuleType | None, modules: dict[str, ModuleType]) -> None:
-    """Add a user module, and those that it refers to."""
+    """Add a user module, and those that it imports."""
     path = getattr(module, "__file__", None)
-    if module is None or not path or module.__name__ in modules:
-        return
-    if path.startswith(_FOREIGN):
+    if module is None or not path or module.__name__ in modules or path.startswith(_FOREIGN):
         return
     modules[module.__name__] = module
-    for value in list(vars(module).values()):
-        _collect(_module_of(value), modules)
+    for node in ast.walk(ast.parse(Path(path).read_text())):
+        for name in _imported(node, module.__package__ or ""):
+            _collect(sys.modules.get(name), modules)
+
+
+def _imported(node: ast.AST, package: str) -> list[str]:
+    """List the modules that a statement may import."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        name = "." * node.level + (node.module or "")
+        base = importlib.util.resolve_name(name, package) if node.level else name
+        return [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return []
 
 
 def _sources(modules: Mapping[str, ModuleType]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Array types and the image contract.
 
-An image is RGB, float32, in [0, 1], shaped `height width 3`. The value range and mean that a network
-expects are applied inside its own module, such as `vgg_face`, and nowhere else.
+An image is RGB, float32, in [0, 1], shaped `height width 3`. The value range and mean that a
+network expects are applied inside its own module, such as `vgg_face`, and nowhere else.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Strict JAX settings, a tiny random network, and the labelled photos where they are."""
+"""Strict JAX settings, a tiny random network, smooth test images, and the labelled photos."""
 
 import csv
 import os
@@ -17,6 +17,8 @@ from facegen_jax.sweep import Sweep, run_sweep  # noqa: E402
 
 FACES = Path(os.environ.get("FACEGEN_FACES", Path(__file__).parents[2] / "shared" / "faces"))
 TINY = vgg_face.VGGFace((4, 6, 8, 8, 8), (12, 10, 3))
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\"'$"
+"""A name that would run a script on a page that fails to escape it."""
 
 
 def pytest_collection_modifyitems(items):
@@ -32,8 +34,13 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
+def faces() -> Path:
+    return FACES
+
+
+@pytest.fixture(scope="session")
 def params():
-    """A tiny random network for 32x32 pictures."""
+    """Parameters of a tiny random network for 32x32 images."""
     return vgg_face.init_params(jax.random.key(0), TINY, 32)
 
 
@@ -42,13 +49,16 @@ def rng():
     return np.random.default_rng(0)
 
 
+def smooth_image(rng: np.random.Generator, phase: float = 0.0) -> np.ndarray:
+    """Return a smooth 32x32 image with values well inside [0, 1]."""
+    rows = np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3))
+    columns = np.cos(np.linspace(0, 4, 32)[None, :, None] + phase)
+    return (0.5 + 0.3 * rows * columns).astype(np.float32)
+
+
 @pytest.fixture
 def picture(rng):
-    """A smooth 32x32 picture away from 0 and 1."""
-    waves = np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3)) * np.cos(
-        np.linspace(0, 4, 32)[None, :, None]
-    )
-    return (0.5 + 0.3 * waves).astype(np.float32)
+    return smooth_image(rng)
 
 
 @pytest.fixture
@@ -57,69 +67,70 @@ def guide(picture):
 
 
 @pytest.fixture
-def folder(tmp_path, params):
-    """A tiny network, six pictures and a table of four pairs, two of them with two guides."""
-    fill(tmp_path, params)
-    return tmp_path
+def run_command(monkeypatch, capsys):
+    """Call a command's `main` with arguments; returns its exit code, output and errors."""
+
+    def call(main, *arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["command", *map(str, arguments)])
+        try:
+            code = main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    return call
 
 
-def fill(place: Path, params) -> None:
-    checkpoint.save_network(
-        place / "tiny.safetensors", params, {"network": "tiny", "image_size": "32"}
-    )
+def write_inputs(folder: Path, params) -> None:
+    """Write a tiny network, six images and a table of four pairs, two of them with two guides."""
+    metadata = {"network": "tiny", "image_size": "32"}
+    checkpoint.save_network(folder / "tiny.safetensors", params, metadata)
     rng = np.random.default_rng(0)
     for number in range(6):
-        waves = np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3)) * np.cos(
-            np.linspace(0, 4, 32)[None, :, None]
-        )
-        image.save(place / f"{number}.png", (0.5 + 0.3 * waves).astype(np.float32))
-    (place / "pairs.csv").write_text(
-        "reference,guides,name\n0.png,1.png,first\n1.png,2.png;3.png,\n2.png,4.png,\n3.png,4.png;5.png,\n"
+        image.save(folder / f"{number}.png", smooth_image(rng))
+    (folder / "pairs.csv").write_text(
+        "reference,guides,name\n"
+        "0.png,1.png,first\n"
+        "1.png,2.png;3.png,\n"
+        "2.png,4.png,\n"
+        "3.png,4.png;5.png,\n"
     )
 
 
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\"'$"
+@pytest.fixture
+def folder(tmp_path, params):
+    """A folder with the inputs of a small sweep."""
+    write_inputs(tmp_path, params)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory, params) -> Path:
-    """The folder of a sweep: five faces, one of them with a hostile name and one missing, three settings, pictures on the way."""
-    place = tmp_path_factory.mktemp("swept")
-    fill(place, params)
-    (place / "4.png").rename(place / "<img src=x onerror=alert(1)>.png")
+    """The output folder of a sweep with five pairs, three settings and intermediate frames.
+
+    One pair has a hostile name, one reference a hostile filename, and one reference is missing.
+    """
+    folder = tmp_path_factory.mktemp("swept")
+    write_inputs(folder, params)
+    (folder / "4.png").rename(folder / "<img src=x onerror=alert(1)>.png")
     rows = [
+        ["reference", "guides", "name"],
         ["0.png", "1.png", "first"],
         ["1.png", "2.png;3.png", ""],
         ["3.png", "5.png", HOSTILE],
         ["<img src=x onerror=alert(1)>.png", "5.png", ""],
         ["gone.png", "1.png", ""],
     ]
-    with (place / "pairs.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["reference", "guides", "name"], *rows])
-    options = {
-        "params": str(place / "tiny.safetensors"),
-        "align": "none",
-        "steps": 20,
-        "frames_every": 7,
-    }
-    assert (
-        len(
-            list(
-                run_sweep(
-                    Sweep(
-                        place / "pairs.csv",
-                        place / "out",
-                        ("weights.attribute=0.1,1,10",),
-                        **options,
-                    )
-                )
-            )
-        )
-        == 15
+    with (folder / "pairs.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    sweep = Sweep(
+        folder / "pairs.csv",
+        folder / "out",
+        ("weights.attribute=0.1,1,10",),
+        params=str(folder / "tiny.safetensors"),
+        align="none",
+        steps=20,
+        frames_every=7,
     )
-    return place / "out"
-
-
-@pytest.fixture(scope="session")
-def faces() -> Path:
-    return FACES
+    assert len(list(run_sweep(sweep))) == 15
+    return folder / "out"

@@ -1,4 +1,4 @@
-"""The shape of the package: imports go one way, public names are documented, text says nothing of machines."""
+"""The package: imports point one way, public names are documented, files stay small."""
 
 import ast
 import inspect
@@ -18,24 +18,25 @@ ORDER = [
 
 
 def name_of(path: Path) -> str:
+    """Return a module as the table names it, such as `faces/image`."""
     return path.relative_to(PACKAGE).with_suffix("").as_posix()
 
 
 def imported(path: Path) -> set[str]:
-    found = set()
+    """Return the modules of the package that a file imports."""
+    imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = path.parents[node.level - 1]
             folder = folder / (node.module or "").replace(".", "/")
             modules = [folder / alias.name for alias in node.names] if folder.is_dir() else [folder]
-            found |= {name_of(module) for module in modules}
-    return found
+            imported |= {name_of(module) for module in modules}
+    return imported
 
 
-def test_every_file_is_in_the_table():
-    assert {name_of(path) for path in PACKAGE.rglob("*.py") if path.stem != "__init__"} == set(
-        ORDER
-    )
+def test_table_lists_every_file():
+    files = {name_of(path) for path in PACKAGE.rglob("*.py") if path.stem != "__init__"}
+    assert files == set(ORDER)
 
 
 @pytest.mark.parametrize("name", ORDER)

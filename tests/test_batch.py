@@ -1,4 +1,4 @@
-"""One problem's picture does not depend on who shares its batch, how large that is, or where in it the problem is."""
+"""Batches: results do not depend on who shares a batch; padding and memory estimates."""
 
 import itertools
 
@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import smooth_image
 
 from facegen_jax.descent import batch, problem, solver, terms
 from facegen_jax.descent.batch import run_batch
@@ -16,91 +17,78 @@ OBJECTIVE = (
     + 1.0 * terms.Attribute(("conv1_2", "conv2_1"))
     + 1.0 * terms.TotalVariation()
 )
+BROKEN, SOLVED_ALONE = 5, (0, 5, 6, 17, 31)
+"""Index of the problem with a NaN target, and of those that are also solved by themselves."""
 
 
 @pytest.fixture(scope="module")
 def problems(params):
-    """Four times eight different ones, the sixth of which is not finite."""
+    """32 different problems, one of which is not finite."""
     rng = np.random.default_rng(1)
-    waves = [
-        np.sin(np.linspace(0, 6, 32)[:, None, None] + rng.uniform(0, 6, 3))
-        * np.cos(np.linspace(0, 4, 32)[None, :, None] + n)
-        for n in range(33)
+    images = [smooth_image(rng, phase) for phase in range(33)]
+    problems = [
+        problem.from_guides(params, OBJECTIVE, reference, [guide])
+        for reference, guide in itertools.pairwise(images)
     ]
-    pictures = [(0.5 + 0.3 * wave).astype(np.float32) for wave in waves]
-    made = [
-        problem.from_guides(params, OBJECTIVE, one, [other])
-        for one, other in itertools.pairwise(pictures)
-    ]
-    broken = made[5].targets.attribute
+    broken = dict(problems[BROKEN].targets.attribute)
     broken["conv1_2"] = jnp.asarray(broken["conv1_2"]).at[0, 0, 0].set(jnp.nan)
-    return 4 * made
+    problems[BROKEN] = problem.from_maps(params, OBJECTIVE, problems[BROKEN].start, broken)
+    return problems
 
 
 @pytest.fixture(scope="module", params=OPTIMIZERS)
 def alone(request, params, problems):
-    """A solver, and what it makes of some problems by themselves."""
-    one = solver.Solver(OBJECTIVE, 40, request.param, 1e-3 if request.param == "sgd" else None)
-    return one, {number: one.run(params, problems[number]) for number in (0, 5, 6, 17, 31)}
+    """A solver, and its solutions of problems solved by themselves."""
+    rate = 1e-3 if request.param == "sgd" else None
+    own = solver.Solver(OBJECTIVE, 40, request.param, rate)
+    return own, {index: own.run(params, problems[index]) for index in SOLVED_ALONE}
 
 
-@pytest.mark.parametrize("way", ["in a batch of 32", "in reverse", "padded", "in small batches"])
-def test_the_picture_of_a_problem_is_its_own(params, problems, alone, way):
-    one, expected = alone
-    numbers = {"in reverse": list(range(32))[::-1], "padded": [0, 5, 6, 17, 31]}.get(
-        way, list(range(32))
-    )
-    size = {"padded": 32, "in small batches": 3}.get(way, 32)
-    found = dict(
-        zip(
-            numbers,
-            run_batch(
-                one,
-                params,
-                problem.stack([problems[number] for number in numbers]),
-                batch_size=size,
-            ),
-            strict=True,
-        )
-    )
-    if way == "padded":
-        padded, count = batch.padded(problem.stack([problems[number] for number in numbers]), size)
-        found = dict(zip(numbers, one.run_stacked(params, padded, count), strict=True))
-    for number, solution in expected.items():
-        assert found[number].status == ("non_finite" if number % 8 == 5 else "ok")
-        np.testing.assert_allclose(found[number].image, solution.image, atol=1e-5)
-        np.testing.assert_allclose(found[number].trace["total"], solution.trace["total"], rtol=1e-4)
+@pytest.mark.parametrize(
+    ("indices", "size"),
+    [(range(32), 32), (range(31, -1, -1), 32), (SOLVED_ALONE, 32), (range(32), 3)],
+    ids=["in one batch", "in reverse", "padded", "in small batches"],
+)
+def test_solution_does_not_depend_on_the_batch(params, problems, alone, indices, size):
+    own, expected = alone
+    stacked = problem.stack([problems[index] for index in indices])
+    if len(indices) < size:  # run_batch would take a batch of their number
+        padded, count = batch.padded(stacked, size)
+        solutions = own.run_stacked(params, padded, count)
+    else:
+        solutions = run_batch(own, params, stacked, batch_size=size)
+    by_index = dict(zip(indices, solutions, strict=True))
+    for index, single in expected.items():
+        batched = by_index[index]
+        assert batched.status == ("non_finite" if index == BROKEN else "ok")
+        np.testing.assert_allclose(batched.image, single.image, atol=1e-5)
+        np.testing.assert_allclose(batched.trace["total"], single.trace["total"], rtol=1e-4)
 
 
 def test_padding_takes_no_steps(params, problems):
-    """Problems that only fill the batch stay as they are."""
-    one = solver.Solver(OBJECTIVE, 10)
-    padded, count = batch.padded(one.with_defaults(problem.stack(problems[:2])), 4)
+    own = solver.Solver(OBJECTIVE, 10)
+    padded, count = batch.padded(own.with_defaults(problem.stack(problems[:2])), 4)
     assert count == 2
-    descent = one.advance(params, padded, one.start(params, padded, count))
+    descent = own.advance(params, padded, own.start(params, padded, count))
     np.testing.assert_array_equal(np.asarray(descent.state.best_image)[2:], padded.start[2:])
     assert np.isnan(descent.trace[2:]).all()
     assert np.isfinite(descent.trace[:2]).all()
 
 
-def test_memory_grows_with_the_batch_and_the_largest_fits(params, problems, monkeypatch):
-    one, first = (
-        solver.Solver(OBJECTIVE, 10),
-        solver.Solver(OBJECTIVE).with_defaults(problem.stack(problems[:1])),
-    )
+def test_memory_grows_with_the_batch_and_limits_the_largest(params, problems, monkeypatch):
+    own = solver.Solver(OBJECTIVE, 10)
+    first = own.with_defaults(problem.stack(problems[:1]))
     first = jax.tree.map(lambda leaf: leaf[0], first)
-    sizes = {size: batch.memory(one, params, first, size) for size in (1, 4, 16)}
+    sizes = {size: batch.memory(own, params, first, size) for size in (1, 4, 16)}
     assert sizes[1] < sizes[4] < sizes[16]
     monkeypatch.setattr(batch, "available", lambda: int(sizes[4] / batch.SHARE) + 1000)
-    largest = batch.largest(one, params, first, 100)
+    largest = batch.largest(own, params, first, 100)
     assert 3 <= largest <= 5
-    assert (
-        batch.memory(one, params, first, largest)
-        <= batch.SHARE * batch.available() + sizes[4] - sizes[1]
-    )
-    assert batch.largest(one, params, first, 2) == 2
+    allowed = batch.SHARE * batch.available() + sizes[4] - sizes[1]
+    assert batch.memory(own, params, first, largest) <= allowed
+    assert batch.largest(own, params, first, 2) == 2
 
 
-def test_there_is_memory():
+def test_memory_of_this_machine_is_plausible():
     assert 1 << 26 < batch.resident() < 1 << 40
     assert 1 << 26 < batch.available() < 1 << 45

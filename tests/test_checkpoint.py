@@ -1,4 +1,4 @@
-"""Networks as files."""
+"""Checkpoints: saving and loading networks, and refusing damaged files."""
 
 import json
 
@@ -14,46 +14,37 @@ from facegen_jax.network.vgg_face import CONVOLUTIONS
 @pytest.fixture
 def saved(tmp_path, params):
     path = tmp_path / "tiny.safetensors"
-    checkpoint.save_network(
-        path,
-        params,
-        {"network": "tiny", "image_size": "32", "attributes": json.dumps(["a", "b", "c"])},
-    )
+    metadata = {"network": "tiny", "image_size": "32", "attributes": json.dumps(["a", "b", "c"])}
+    checkpoint.save_network(path, params, metadata)
     return path
 
 
 def test_round_trip(saved, params):
     network = checkpoint.load_network(saved)
-    assert (network.name, network.size, network.attributes, len(network.sha256)) == (
-        "tiny",
-        32,
-        ("a", "b", "c"),
-        64,
-    )
+    assert (network.name, network.size, network.attributes) == ("tiny", 32, ("a", "b", "c"))
+    assert len(network.sha256) == 64
     assert set(network.params) == set(params)
     for layer, leaves in params.items():
         for leaf, value in leaves.items():
             np.testing.assert_array_equal(network.params[layer][leaf], value)
 
 
-def test_convolutions_alone_are_a_network(tmp_path, params):
-    checkpoint.save_network(
-        tmp_path / "a.safetensors", {name: params[name] for name in CONVOLUTIONS}, {}
-    )
+def test_dense_layers_are_optional(tmp_path, params):
+    convolutions = {name: params[name] for name in CONVOLUTIONS}
+    checkpoint.save_network(tmp_path / "a.safetensors", convolutions, {})
     assert set(checkpoint.load_params(tmp_path / "a.safetensors")) == set(CONVOLUTIONS)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
-def test_other_precisions_are_read_as_float32(tmp_path, params, dtype):
+def test_other_dtypes_are_loaded_as_float32(tmp_path, params, dtype):
     tensors = {
         f"{layer}/{leaf}": np.asarray(value, dtype)
         for layer, leaves in params.items()
         for leaf, value in leaves.items()
     }
-    (tmp_path / "a.safetensors").write_bytes(safetensors.numpy.save(tensors))
-    assert (
-        checkpoint.load_params(tmp_path / "a.safetensors")["conv1_1"]["kernel"].dtype == jnp.float32
-    )
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(safetensors.numpy.save(tensors))
+    assert checkpoint.load_params(path)["conv1_1"]["kernel"].dtype == jnp.float32
 
 
 @pytest.mark.parametrize(
@@ -81,7 +72,7 @@ def test_other_precisions_are_read_as_float32(tmp_path, params, dtype):
         (lambda p: p["conv1_1"].update(gain=jnp.zeros(3)), "needs kernel and bias"),
     ],
 )
-def test_wrong_tensors_are_named(tmp_path, params, damage, message):
+def test_invalid_tensors_are_named(tmp_path, params, damage, message):
     copy = {layer: dict(leaves) for layer, leaves in params.items()}
     damage(copy)
     checkpoint.save_network(tmp_path / "a.safetensors", copy, {})
@@ -90,21 +81,19 @@ def test_wrong_tensors_are_named(tmp_path, params, damage, message):
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"\x00", b"not a network at all, only text", b"\xff" * 100]
+    "content", [None, b"", b"\x00", b"not a network, just text", b"\xff" * 100]
 )
-def test_unreadable_files_give_one_line(tmp_path, content):
+def test_unreadable_file_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "a.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(
-        checkpoint.CheckpointError,
-        match="no such network file" if content is None else "not a readable safetensors",
-    ) as caught:
+    message = "no such network file" if content is None else "not a readable safetensors"
+    with pytest.raises(checkpoint.CheckpointError, match=message) as error:
         checkpoint.load_network(path)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
 
 
-def test_truncated_files_give_one_line(saved):
+def test_truncated_file_is_refused(saved):
     content = saved.read_bytes()
     for length in (7, 50, len(content) // 2, len(content) - 1):
         saved.write_bytes(content[:length])

@@ -1,4 +1,4 @@
-"""Damaged and hostile files: one line or a network, never a crash, a hang, or memory beyond the file's.
+"""Damaged and hostile files give a network or a one-line error, in bounded time and memory.
 
 `FACEGEN_FUZZ` sets the number of files per reader (CI: 20,000).
 """
@@ -26,7 +26,7 @@ from facegen_jax.network.vgg_face import VGGFace
 
 FILES = int(os.environ.get("FACEGEN_FUZZ", "100"))
 WIDTHS, DENSE, GRID = (2, 2, 2, 2, 3), (3, 3, 2), 2
-SHAPES = check.shapes_of(VGGFace(WIDTHS, DENSE), 32 * GRID)
+SHAPES = check.expected_shapes(VGGFace(WIDTHS, DENSE), 32 * GRID)
 READERS = (
     "matconvnet-vlfeat",
     "matconvnet-vlfeat-compressed",
@@ -62,21 +62,20 @@ EXTREMES = (
     2**64 - 1,
 )
 
-places = st.one_of(
-    st.integers(0, 400), st.integers(0, 1 << 20)
-)  # most of the structure lies at the beginning
+# Biased to the beginning, where most of a file's structure is stored.
+offsets = st.one_of(st.integers(0, 400), st.integers(0, 1 << 20))
 mutations = st.lists(
     st.one_of(
-        st.tuples(st.just("byte"), places, st.integers(0, 255)),
-        st.tuples(st.just("bit"), places, st.integers(0, 7)),
-        st.tuples(st.sampled_from(["<I", "<Q", ">I", "<H"]), places, st.sampled_from(EXTREMES)),
+        st.tuples(st.just("byte"), offsets, st.integers(0, 255)),
+        st.tuples(st.just("bit"), offsets, st.integers(0, 7)),
+        st.tuples(st.sampled_from(["<I", "<Q", ">I", "<H"]), offsets, st.sampled_from(EXTREMES)),
         st.tuples(
             st.sampled_from(["delete", "insert", "zero", "repeat"]),
-            places,
+            offsets,
             st.sampled_from([1, 2, 4, 8, 40, 1000]),
         ),
-        st.tuples(st.just("copy"), places, places),
-        st.tuples(st.just("cut"), places, st.just(0)),
+        st.tuples(st.just("copy"), offsets, offsets),
+        st.tuples(st.just("cut"), offsets, st.just(0)),
     ),
     min_size=1,
     max_size=6,
@@ -84,50 +83,53 @@ mutations = st.lists(
 
 
 def mutated(content: bytes, changes: list[tuple[str, int, int]]) -> bytes:
-    """The content with each change made in turn; places wrap around."""
+    """Apply each change in turn; offsets wrap around."""
     changed = bytearray(content)
-    for kind, place, value in changes:
+    for kind, offset, value in changes:
         if not changed:
             break
-        at = place % len(changed)
+        start = offset % len(changed)
         if kind == "byte":
-            changed[at] = value
+            changed[start] = value
         elif kind == "bit":
-            changed[at] ^= 1 << value
+            changed[start] ^= 1 << value
         elif kind == "delete":
-            del changed[at : at + value]
+            del changed[start : start + value]
         elif kind == "insert":
-            changed[at:at] = bytes(value)
+            changed[start:start] = bytes(value)
         elif kind == "zero":
-            changed[at : at + value] = bytes(len(changed[at : at + value]))
+            changed[start : start + value] = bytes(len(changed[start : start + value]))
         elif kind == "repeat":
-            changed[at:at] = changed[at : at + value]
+            changed[start:start] = changed[start : start + value]
         elif kind == "copy":
             source = value % len(changed)
-            changed[at : at + 8] = changed[source : source + 8]
+            changed[start : start + 8] = changed[source : source + 8]
         elif kind == "cut":
-            del changed[at:]
+            del changed[start:]
         else:
             packed = struct.pack(kind, value & (1 << 8 * struct.calcsize(kind)) - 1)
-            changed[at : at + len(packed)] = packed
+            changed[start : start + len(packed)] = packed
     return bytes(changed)
 
 
-def examine(content: bytes, folder: Path, whole: bool) -> None:
-    """Read a file, which must give a network or one line, in time and in little memory; `whole`: convert it, which leaves an output or none."""
+def examine(content: bytes, folder: Path, end_to_end: bool) -> None:
+    """Read a file and check that it gives a network or a one-line error, in time and memory.
+
+    If `end_to_end`, convert it too, which must write a file on success and none otherwise.
+    """
     source, dest = folder / "source", folder / "out.safetensors"
     source.write_bytes(content)
     dest.unlink(missing_ok=True)
 
-    def too_slow(signum, frame):
+    def time_out(signum, frame):
         raise TimeoutError(f"more than {SECONDS} s")
 
-    before = signal.signal(signal.SIGALRM, too_slow)
+    handler = signal.signal(signal.SIGALRM, time_out)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     tracemalloc.start()
     message = None
     try:
-        if whole:
+        if end_to_end:
             convert(source, dest, SHAPES)
         else:
             check.check(canonical(read(open_content(source))), SHAPES)
@@ -135,10 +137,10 @@ def examine(content: bytes, folder: Path, whole: bool) -> None:
         message = str(error)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, handler)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert dest.exists() == (whole and message is None)
+    assert dest.exists() == (end_to_end and message is None)
     assert message is None or (message and message.isprintable())
     assert peak < 2 * len(content) + 2 * SMALL
     assert [path.name for path in folder.iterdir() if path.suffix == ".tmp"] == []
@@ -146,18 +148,20 @@ def examine(content: bytes, folder: Path, whole: bool) -> None:
 
 @pytest.mark.parametrize("name", [*READERS, "tar"])
 def test_damaged_files(name, tmp_path):
-    """Also through the gzip of a tarball, where damage to the compressed bytes alone would never reach the archive inside."""
-    layout = next(
-        layout for layout in LAYOUTS if layout.name == ("tarball-caffe" if name == "tar" else name)
-    )
-    for module in layout.needs:
+    """Damage a layout; for `tar`, the archive inside a gzipped tarball.
+
+    Damage to the compressed bytes would never reach that archive.
+    """
+    layout_name = "tarball-caffe" if name == "tar" else name
+    case = next(case for case in LAYOUTS if case.name == layout_name)
+    for module in case.needs:
         pytest.importorskip(module)
-    path = tmp_path / layout.filename
-    layout.write(path, random_network(np.random.default_rng(0), WIDTHS, DENSE, GRID))
+    path = tmp_path / case.filename
+    case.write(path, random_network(np.random.default_rng(0), WIDTHS, DENSE, GRID))
     content = gzip.decompress(path.read_bytes()) if name == "tar" else path.read_bytes()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    # Shrinking would repeat slow files for minutes: what fails is shown as it was found.
+    # No shrinking, which would repeat slow files for minutes.
     @settings(
         max_examples=FILES,
         deadline=None,
@@ -166,10 +170,10 @@ def test_damaged_files(name, tmp_path):
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
     @given(mutations, st.integers(0, 9))
-    def run(changes, number):
-        examine(mutated(content, changes), tmp_path, whole=number == 0)
+    def run(changes, digit):
+        examine(mutated(content, changes), tmp_path, end_to_end=digit == 0)
 
     run()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000, (
-        "kilobytes more than before"
+        "grew by more than 300 MB"
     )

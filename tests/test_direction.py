@@ -1,5 +1,6 @@
-"""Attribute directions as files."""
+"""Attribute directions: their files and lookup by name."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,13 +12,11 @@ from facegen_jax.network import checkpoint, direction
 
 @pytest.fixture
 def network(tmp_path, params, monkeypatch):
-    """A network called tiny, with directions for two attributes and one opposite beside it."""
+    """A network called tiny that ships with directions of two attributes and one opposite."""
     path = tmp_path / "tiny.safetensors"
-    checkpoint.save_network(
-        path,
-        params,
-        {"network": "tiny", "image_size": "32", "attributes": json.dumps(["Old Age", "Hat", "x"])},
-    )
+    metadata = {"network": "tiny", "image_size": "32"}
+    metadata["attributes"] = json.dumps(["Old Age", "Hat", "x"])
+    checkpoint.save_network(path, params, metadata)
     monkeypatch.setattr(direction, "WEIGHTS_FOLDER", tmp_path)
     network = checkpoint.load_network(path)
     maps = {
@@ -36,43 +35,40 @@ def network(tmp_path, params, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["Old Age", "old_age", "OLD-AGE"])
-def test_scaled_and_found_by_any_spelling(network, name):
-    found = direction.load_direction(network, name)
-    assert (found.attribute, found.sign) == ("Old Age", 1)
-    assert set(found.maps) == {"conv1_2"}
-    assert found.maps["conv1_2"].dtype == np.float32
-    np.testing.assert_allclose(found.maps["conv1_2"], 1.5)
+def test_loads_scaled_maps_by_any_spelling(network, name):
+    loaded = direction.load_direction(network, name)
+    assert (loaded.attribute, loaded.sign) == ("Old Age", 1)
+    assert set(loaded.maps) == {"conv1_2"}
+    assert loaded.maps["conv1_2"].dtype == np.float32
+    np.testing.assert_allclose(loaded.maps["conv1_2"], 1.5)
 
 
-def test_an_opposite_is_the_negative(network):
-    found = direction.load_direction(network, "Young")
-    assert (found.attribute, found.sign) == ("Old Age", -1)
-    np.testing.assert_allclose(found.maps["conv1_2"], -1.5)
+def test_opposite_has_negated_maps(network):
+    loaded = direction.load_direction(network, "Young")
+    assert (loaded.attribute, loaded.sign) == ("Old Age", -1)
+    np.testing.assert_allclose(loaded.maps["conv1_2"], -1.5)
 
 
-def test_unknown_names_list_the_known_ones(network):
-    with pytest.raises(
-        checkpoint.CheckpointError,
-        match=r"unknown attribute 'Hut', did you mean 'Hat'\?; known are Hat, Old Age, Young",
-    ):
+def test_unknown_name_lists_the_known_ones(network):
+    message = r"unknown attribute 'Hut', did you mean 'Hat'\?; known are Hat, Old Age, Young"
+    with pytest.raises(checkpoint.CheckpointError, match=message):
         direction.load_direction(network, "Hut")
 
 
 def test_directions_of_another_network_are_refused(network):
     with pytest.raises(checkpoint.CheckpointError, match="hash differs"):
-        direction.load_direction(network._replace(sha256="0" * 64), "Hat")
-    with pytest.raises(
-        checkpoint.CheckpointError, match="no attribute directions for the network 'other'"
-    ):
-        direction.load_direction(network._replace(name="other"), "Hat")
+        direction.load_direction(dataclasses.replace(network, file_sha256="0" * 64), "Hat")
+    message = "no attribute directions for the network 'other'"
+    with pytest.raises(checkpoint.CheckpointError, match=message):
+        direction.load_direction(dataclasses.replace(network, name="other"), "Hat")
 
 
-def test_a_damaged_file_gives_one_line(network, tmp_path):
+def test_damaged_file_is_refused_in_one_line(network, tmp_path):
     path = tmp_path / "tiny_directions.safetensors"
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(checkpoint.CheckpointError, match="not a readable safetensors") as caught:
+    with pytest.raises(checkpoint.CheckpointError, match="not a readable safetensors") as error:
         direction.load_direction(network, "Hat")
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
     path.write_bytes(safetensors.numpy.save({"a": np.zeros(1)}))
     with pytest.raises(checkpoint.CheckpointError, match="made for another"):
         direction.load_direction(network, "Hat")

@@ -1,54 +1,103 @@
-"""Writes are atomic: the old content or the new, never a part, and no temporary file."""
+"""Writes are atomic: a file has its old content or its new, and no temporary file stays behind."""
 
 import hashlib
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facegen_jax.files import UNREADABLE, digest, write_atomically
 
-NAME = "a.bin"
+
+@pytest.fixture(params=[None, b"old content"], ids=["new file", "existing file"])
+def target(request, tmp_path):
+    """A path to write to, and the bytes that it holds before, if any."""
+    path = tmp_path / "a.bin"
+    if request.param is not None:
+        path.write_bytes(request.param)
+    return path, request.param
 
 
-def failing_pieces():
-    """Yield half of the content, then fail as a full disk would."""
-    yield b"half"
-    raise OSError("disk full")
-
-
-def interrupted_pieces():
-    yield b"half"
-    raise KeyboardInterrupt
+def assert_unchanged(path, content):
+    assert list(path.parent.iterdir()) == ([] if content is None else [path])
+    assert content is None or path.read_bytes() == content
 
 
 @pytest.mark.parametrize("durable", [False, True])
-@pytest.mark.parametrize("old", [None, b"old content that is longer"])
 @pytest.mark.parametrize(
     "content",
-    [b"content", [b"con", memoryview(b"tent")], iter([b"con", b"tent"])],
-    ids=["bytes", "pieces", "iterator"],
+    [b"new", [b"n", memoryview(b"ew")], (b"n", b"", b"ew"), b""],
+    ids=["bytes", "views", "pieces", "empty"],
 )
-def test_content_replaces_what_was_there(tmp_path, old, durable, content):
-    path = tmp_path / NAME
-    if old is not None:
-        path.write_bytes(old)
-    pieces = [b"con", b"tent"] if not isinstance(content, bytes | list) else content
-    write_atomically(path, pieces, durable=durable)
-    assert path.read_bytes() == b"content"
-    assert list(tmp_path.iterdir()) == [path]
+def test_content_replaces_the_file(target, content, durable):
+    path, _ = target
+    write_atomically(path, content, durable=durable)
+    assert path.read_bytes() == b"".join([content] if isinstance(content, bytes) else content)
+    assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("old", [None, b"old"])
-@pytest.mark.parametrize(
-    ("pieces", "error"), [(failing_pieces, OSError), (interrupted_pieces, KeyboardInterrupt)]
-)
-def test_a_failing_writer_changes_nothing(tmp_path, old, pieces, error):
-    path = tmp_path / NAME
-    if old is not None:
-        path.write_bytes(old)
+@pytest.mark.parametrize("error", [OSError, ValueError, KeyboardInterrupt])
+def test_a_writer_that_raises_changes_nothing(target, error):
+    def pieces():
+        yield b"half of the new content"
+        raise error
+
     with pytest.raises(error):
-        write_atomically(path, pieces())
-    assert [file.name for file in tmp_path.iterdir()] == ([NAME] if old else [])
-    assert not old or path.read_bytes() == old
+        write_atomically(target[0], pieces())
+    assert_unchanged(*target)
+
+
+@pytest.mark.parametrize("call", ["pathlib.Path.replace", "os.fsync"])
+def test_a_disk_that_fails_changes_nothing(target, monkeypatch, call):
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(call, fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(target[0], b"new", durable=True)
+    assert_unchanged(*target)
+
+
+def test_readers_see_the_old_content_until_the_write_is_complete(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def pieces():
+        yield b"new"
+        assert path.read_bytes() == b"old"
+
+    write_atomically(path, pieces())
+    assert path.read_bytes() == b"new"
+
+
+def test_a_missing_folder_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "missing" / "a.bin", b"new")
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", bytes(3 << 20)], ids=["empty", "short", "long"])
+def test_digest_is_the_sha256_of_the_content(tmp_path, content):
+    path = tmp_path / "a.bin"
+    path.write_bytes(content)
+    assert digest(path) == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "text", "truncated", "corrupt", "other"])
+def test_damaged_archives_raise_an_unreadable_error(tmp_path, damage):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, values=np.arange(1000))
+    content = path.read_bytes()
+    middle = len(content) // 2
+    damaged = {
+        "empty": b"",
+        "text": b"hello",
+        "truncated": content[:middle],
+        "corrupt": content[:middle] + bytes(20) + content[middle + 20 :],
+    }
+    if damage == "missing":
+        path.unlink()
+    elif damage == "other":
+        np.savez(path, names=np.arange(3))
+    else:
+        path.write_bytes(damaged[damage])
+    with pytest.raises(UNREADABLE), path.open("rb") as file, np.load(file) as archive:
+        archive["values"]

@@ -1,4 +1,4 @@
-"""Tables of labelled faces."""
+"""Galleries: the table of labels, and the choice of faces by attribute and identity."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_reads_labels_and_leaves_other_columns_out(folder):
+def test_reads_labels_and_ignores_other_columns(folder):
     gallery = load_gallery(folder)
     assert gallery.attributes == ("Smiling", "Youth", "Senior", "Wearing_Hat")
     assert gallery.identities == ("Ann", "Ann", "Bob", "")
@@ -30,7 +30,7 @@ def test_reads_labels_and_leaves_other_columns_out(folder):
 
 
 @pytest.mark.parametrize(
-    ("attribute", "has", "has_not"),
+    ("attribute", "having", "lacking"),
     [
         ("Smiling", [1, 0, 1, 0], [0, 1, 0, 0]),
         ("smiling", [1, 0, 1, 0], [0, 1, 0, 0]),
@@ -39,24 +39,22 @@ def test_reads_labels_and_leaves_other_columns_out(folder):
         ("Senior/Youth", [0, 0, 1, 0], [1, 0, 0, 0]),
     ],
 )
-def test_with_and_without(folder, attribute, has, has_not):
+def test_faces_with_and_without_an_attribute(folder, attribute, having, lacking):
     gallery = load_gallery(folder)
-    np.testing.assert_array_equal(labels.having(gallery, attribute), np.array(has, bool))
-    np.testing.assert_array_equal(labels.lacking(gallery, attribute), np.array(has_not, bool))
+    np.testing.assert_array_equal(labels.having(gallery, attribute), np.array(having, bool))
+    np.testing.assert_array_equal(labels.lacking(gallery, attribute), np.array(lacking, bool))
     assert not (labels.having(gallery, attribute) & labels.lacking(gallery, attribute)).any()
 
 
-def test_others_are_never_the_same_person(folder):
+def test_others_excludes_the_same_person(folder):
     gallery = load_gallery(folder)
     np.testing.assert_array_equal(labels.others(gallery, "Ann"), [False, False, True, True])
     assert labels.others(gallery, "").all()
 
 
-def test_an_unknown_attribute_lists_the_known_ones(folder):
-    with pytest.raises(
-        GalleryError,
-        match=r"'Smilling', did you mean 'Smiling'\?; it labels Senior, Smiling, Wearing_Hat, Youth",
-    ):
+def test_unknown_attribute_lists_the_known_ones(folder):
+    message = r"'Smilling', did you mean 'Smiling'\?; it labels Senior, Smiling, Wearing_Hat, Youth"
+    with pytest.raises(GalleryError, match=message):
         labels.having(load_gallery(folder), "Smilling")
 
 
@@ -75,15 +73,15 @@ def test_an_unknown_attribute_lists_the_known_ones(folder):
         ("filename,age\na.jpg,30\n", "there is no attribute"),
     ],
 )
-def test_tables_that_are_none(tmp_path, text, message):
+def test_malformed_table_is_refused(tmp_path, text, message):
     if text is not None:
         (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(GalleryError, match=message) as caught:
+    with pytest.raises(GalleryError, match=message) as error:
         load_gallery(tmp_path)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
 
 
-def test_bytes_that_are_no_text(tmp_path):
+def test_table_that_is_not_utf8_is_refused(tmp_path):
     (tmp_path / "labels.csv").write_bytes(b"filename,A\n\xff\xfe.jpg,1\n")
     with pytest.raises(GalleryError, match="not a readable table"):
         load_gallery(tmp_path)
@@ -93,7 +91,7 @@ def test_bytes_that_are_no_text(tmp_path):
 @pytest.mark.parametrize(
     ("name", "count", "attribute"), [("lfw", 7001, "Eyeglasses"), ("celeba", 4494, "Eyeglasses")]
 )
-def test_the_real_galleries(faces, name, count, attribute):
+def test_real_galleries(faces, name, count, attribute):
     gallery = load_gallery(faces / name)
     assert len(gallery.filenames) == count
     assert "age" not in gallery.attributes

@@ -1,4 +1,5 @@
-"""A plain function, a linen module and an nnx module go through everything that VGG-Face goes through."""
+"""A plain function, a linen module and an nnx module go through everything that VGG-Face goes
+through."""
 
 import csv
 

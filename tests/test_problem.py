@@ -1,4 +1,4 @@
-"""Builders of problems."""
+"""Problems: their builders, checks and stacking."""
 
 import jax
 import numpy as np
@@ -12,13 +12,13 @@ OBJECTIVE = 1.0 * t.Identity(("conv3_1",)) + 1.0 * t.Attribute(("conv2_2", "conv
 
 
 def test_guides_are_averaged_in_feature_space(params, picture, guide):
-    both = p.from_guides(params, OBJECTIVE, picture, [guide, picture]).targets
+    targets = p.from_guides(params, OBJECTIVE, picture, [guide, picture]).targets
     own, other = (extract(params, image, OBJECTIVE.layers) for image in (picture, guide))
     for layer in OBJECTIVE.layers:
         np.testing.assert_allclose(
-            both.attribute[layer], (own[layer] + other[layer]) / 2, rtol=1e-5, atol=1e-4
+            targets.attribute[layer], (own[layer] + other[layer]) / 2, rtol=1e-5, atol=1e-4
         )
-        np.testing.assert_allclose(both.reference[layer], own[layer], rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(targets.reference[layer], own[layer], rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("strength", [0.0, 1.0, -2.5])
@@ -38,15 +38,12 @@ def test_tuning_adds_strength_times_direction(params, picture, rng, strength):
     np.testing.assert_array_equal(problem.start, picture)
 
 
-def test_only_used_layers_are_computed(params, picture, guide):
-    assert set(p.from_guides(params, OBJECTIVE, picture, [guide]).targets.reference) == {
-        "image",
-        "conv2_2",
-        "conv3_1",
-    }
+def test_targets_have_only_the_layers_of_the_objective(params, picture, guide):
+    targets = p.from_guides(params, OBJECTIVE, picture, [guide]).targets
+    assert set(targets.reference) == {"image", "conv2_2", "conv3_1"}
 
 
-def test_masks_are_brought_to_each_layer_by_area(params, picture, guide):
+def test_masks_are_resized_to_each_layer(params, picture, guide):
     mask = np.zeros((32, 32), np.float32)
     mask[:, :16] = 1
     objective = OBJECTIVE + 1.0 * t.Attribute(("conv5_1",), mask="left")
@@ -58,12 +55,11 @@ def test_masks_are_brought_to_each_layer_by_area(params, picture, guide):
     np.testing.assert_allclose(np.mean(small), 0.5, atol=1e-3)
 
 
-def test_errors_say_what_to_do(params, picture, guide):
+def test_builders_refuse_unusable_input(params, picture, guide):
     with pytest.raises(ValueError, match="at least one guide"):
         p.from_guides(params, OBJECTIVE, picture, [])
-    with pytest.raises(
-        ValueError, match=r"guide has shape \(16, 32, 3\), the reference \(32, 32, 3\)"
-    ):
+    message = r"guide has shape \(16, 32, 3\), the reference \(32, 32, 3\)"
+    with pytest.raises(ValueError, match=message):
         p.from_guides(params, OBJECTIVE, picture, [guide[:16]])
     with pytest.raises(ValueError, match=r"reads 'conv3_1', .* attribute has conv2_2;"):
         p.from_direction(params, OBJECTIVE, picture, {"conv2_2": np.zeros((16, 16, 6), np.float32)})
@@ -74,15 +70,15 @@ def test_errors_say_what_to_do(params, picture, guide):
 
 
 def test_stack_refuses_problems_of_different_shape(params, picture, guide):
-    one = p.from_guides(params, OBJECTIVE, picture, [guide])
-    other = p.from_guides(params, 1.0 * t.Identity(("conv2_2",)), picture, [guide])
+    first = p.from_guides(params, OBJECTIVE, picture, [guide])
+    second = p.from_guides(params, 1.0 * t.Identity(("conv2_2",)), picture, [guide])
     with pytest.raises(ValueError, match="same layers"):
-        p.stack([one, other])
+        p.stack([first, second])
     with pytest.raises(ValueError, match="no problems"):
         p.stack([])
 
 
-def test_noise_is_repeatable(params, picture, guide):
+def test_noise_is_reproducible(params, picture, guide):
     problem = p.from_guides(params, OBJECTIVE, picture, [guide])
     first, again = (p.with_noise(problem, jax.random.key(3), 0.1).start for _ in range(2))
     np.testing.assert_array_equal(first, again)

@@ -1,12 +1,13 @@
-"""Parts of a face as masks."""
+"""Regions of a face as masks."""
 
 import numpy as np
 import pytest
 
-from facegen_jax.faces import align, regions
+from facegen_jax.faces import regions
+from facegen_jax.faces.geometry import TEMPLATE
 
-POINTS = align.TEMPLATE * 96 - 0.5
-PLACES = {
+POINTS = TEMPLATE * 96 - 0.5
+INSIDE = {
     "mouth": (0.5, 0.735),
     "eyes": (0.355, 0.42),
     "brows": (0.345, 0.34),
@@ -15,15 +16,17 @@ PLACES = {
     "jaw": (0.5, 0.9),
     "hair": (0.5, 0.05),
 }
+"""A point (x, y) inside each region, as fractions of the side."""
+OVERLAPPING = {"mouth": {"jaw"}, "jaw": {"mouth"}, "eyes": {"brows"}, "brows": {"eyes"}}
 
 
-def middle(mask) -> np.ndarray:
+def centroid(mask) -> np.ndarray:
     y, x = np.indices(mask.shape)
     return np.array([(mask * x).sum(), (mask * y).sum()]) / mask.sum()
 
 
 @pytest.mark.parametrize("name", regions.NAMES)
-def test_masks_are_soft_and_between_0_and_1(name):
+def test_masks_are_soft_symmetric_and_between_0_and_1(name):
     mask = regions.region(name, 96)
     assert mask.shape == (96, 96)
     assert mask.dtype == np.float32
@@ -34,42 +37,32 @@ def test_masks_are_soft_and_between_0_and_1(name):
     np.testing.assert_allclose(mask, mask[:, ::-1], atol=1e-5)  # the template is symmetric
 
 
-@pytest.mark.parametrize("name", PLACES)
-def test_each_part_is_where_it_belongs_and_not_elsewhere(name):
+@pytest.mark.parametrize("name", INSIDE)
+def test_each_region_covers_its_part_of_the_face_only(name):
     mask = regions.region(name, 96)
-    x, y = (round(each * 96) for each in PLACES[name])
+    x, y = (round(fraction * 96) for fraction in INSIDE[name])
     assert mask[y, x] > 0.9
-    elsewhere = {other for other in PLACES if other != name} - {
-        "mouth": {"jaw"},
-        "jaw": {"mouth"},
-        "eyes": {"brows"},
-        "brows": {"eyes"},
-    }.get(name, set())
-    for other in elsewhere:
-        x, y = (round(each * 96) for each in PLACES[other])
+    for other in {*INSIDE} - {name} - OVERLAPPING.get(name, set()):
+        x, y = (round(fraction * 96) for fraction in INSIDE[other])
         assert mask[y, x] < 0.5, other
 
 
-@pytest.mark.parametrize("turn", [0.0, 0.4])
-def test_a_region_moves_with_the_landmarks(turn):
-    """Also where they are stretched: the affine map of the landmarks is that of the region."""
-    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.diag(
-        [0.7, 0.6]
-    )
+@pytest.mark.parametrize("angle", [0.0, 0.4])
+def test_a_region_moves_with_the_landmarks(angle):
+    """An affine map of the landmarks, with stretch, maps the region in the same way."""
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = rotation @ np.diag([0.7, 0.6])
     points = (POINTS - 48) @ matrix.T + [50, 44]
-    moved = middle(regions.region("mouth", 96, points))
-    np.testing.assert_allclose(
-        moved, matrix @ (middle(regions.region("mouth", 96)) - 48) + [50, 44], atol=0.3
-    )
+    moved = centroid(regions.region("mouth", 96, points))
+    expected = matrix @ (centroid(regions.region("mouth", 96)) - 48) + [50, 44]
+    np.testing.assert_allclose(moved, expected, atol=0.3)
 
 
-def test_regions_join():
-    both = regions.region("Mouth + eyes", 64)
-    np.testing.assert_array_equal(
-        both, np.maximum(regions.region("mouth", 64), regions.region("eyes", 64))
-    )
+def test_names_joined_with_plus_give_the_union():
+    union = np.maximum(regions.region("mouth", 64), regions.region("eyes", 64))
+    np.testing.assert_array_equal(regions.region("Mouth + eyes", 64), union)
 
 
 def test_unknown_regions_list_the_known_ones():
-    with pytest.raises(regions.RegionError, match="unknown region 'ears'; known are mouth, eyes"):
+    with pytest.raises(regions.RegionError, match="unknown region 'ears'; expected mouth, eyes"):
         regions.region("mouth+ears", 64)

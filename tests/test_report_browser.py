@@ -1,4 +1,4 @@
-"""The page in a real browser, from the disk: nothing leaves the folder, and every control does what it says."""
+"""The page in a real browser: it loads nothing from outside its folder, and every control works."""
 
 import csv
 import json
@@ -11,10 +11,19 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import HOSTILE
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Dialog,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from facegen_jax.report import results
 from facegen_jax.report.report import write_report
+from facegen_jax.report.result import Result
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DESK: ViewportSize = {"width": 1440, "height": 900}
@@ -31,7 +40,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    assert CHROMIUM, "CI must not skip the tests in a browser, but chromium is not installed"
+    assert CHROMIUM, "CI must not skip the browser tests, but chromium is not installed"
     with sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -40,47 +49,55 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser, swept, request) -> Iterator[Page]:
-    """The page of the sweep; fails where it complained, asked anything, or wanted a file of elsewhere."""
+    """The sweep's page; fails on console messages, dialogs, and requests outside the folder."""
     context = browser.new_context(**{"viewport": DESK} | getattr(request, "param", {}))
     page = context.new_page()
-    trouble = watched(page, swept)
+    problems = watch(page, swept)
     page.goto((swept / "report.html").as_uri())
     yield page
     page.wait_for_timeout(50)
-    assert trouble == []
+    assert problems == []
     context.close()
 
 
-def watched(page: Page, folder: Path) -> list[str]:
-    """What a page does that it should not."""
-    trouble: list[str] = []
-    page.on("console", lambda message: trouble.append(f"console: {message.text}"))
-    page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
-    page.on(
-        "dialog", lambda dialog: trouble.append(f"dialog: {dialog.message}") or dialog.dismiss()
-    )
-    page.on("requestfailed", lambda request: trouble.append(f"failed: {request.url}"))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((folder.as_uri(), "blob:", "data:"))
-            else trouble.append(request.url)
-        ),
-    )
-    return trouble
+def watch(page: Page, folder: Path) -> list[str]:
+    """Return a list that collects what the page must not do."""
+    problems: list[str] = []
+    allowed = (folder.as_uri(), "blob:", "data:")
+
+    def on_dialog(dialog: Dialog) -> None:
+        problems.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith(allowed):
+            problems.append(request.url)
+
+    page.on("console", lambda message: problems.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+    page.on("dialog", on_dialog)
+    page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+    page.on("request", on_request)
+    return problems
 
 
-def rows(folder: Path) -> dict[str, dict]:
-    return {row["id"]: row for row in results.chosen(folder, results.latest(folder))}
+def latest(folder: Path) -> dict[str, Result]:
+    locations = results.locate_latest(folder)
+    return {result.id: result for result in results.read(locations)}
+
+
+def similarity(result: Result) -> float:
+    value = result.metrics["identity_similarity"]
+    assert isinstance(value, float)
+    return value
 
 
 def count(page: Page) -> int:
     return int((page.locator("#count").text_content() or "").split(" of ")[0])
 
 
-def listed(page: Page, column: str) -> list[str]:
-    """A column of the table of runs."""
+def run_column(page: Page, column: str) -> list[str]:
+    """Return a column of the table of runs."""
     heads = [text.rstrip(" ↑↓") for text in page.locator("#runs thead th").all_text_contents()]
     return page.locator(
         f"#runs tbody tr td:nth-child({heads.index(column) + 1})"
@@ -96,16 +113,16 @@ def listed(page: Page, column: str) -> list[str]:
     ],
     indirect=True,
 )
-def test_it_is_accessible_and_fits_the_window(opened):
+def test_the_page_is_accessible_and_fits_the_window(opened):
     for selector in (None, "dialog"):
         if selector:
             opened.locator("#faces .cell").nth(3).click()
         assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        found = Axe().run(opened)
-        assert [violation["id"] for violation in found.response["violations"]] == []
+        violations = Axe().run(opened).response["violations"]
+        assert [violation["id"] for violation in violations] == []
 
 
-def test_pictures_are_small_late_and_open_in_full(opened, swept):
+def test_faces_are_lazy_thumbnails_and_open_in_full(opened, swept):
     sources = opened.locator("#faces img").evaluate_all(
         "images => images.map(image => [image.getAttribute('src'), image.loading, image.alt])"
     )
@@ -139,7 +156,7 @@ def test_a_row_for_each_face_and_a_column_for_each_setting(opened):
         "all",
     ]
     assert opened.locator("#faces tbody tr").count() == 15
-    assert opened.locator(".overview [data-across]").input_value() == "nothing"
+    assert opened.locator(".overview [data-grouping]").input_value() == "nothing"
 
 
 def test_filters_by_choice_number_text_and_search(opened, swept):
@@ -159,11 +176,7 @@ def test_filters_by_choice_number_text_and_search(opened, swept):
     opened.get_by_label("0.1 (5)").check()
     opened.get_by_label("10 (5)").check()
     assert count(opened) == 8
-    cosines = sorted(
-        row["metrics"]["identity_similarity"]
-        for row in rows(swept).values()
-        if row["status"] == "ok"
-    )
+    cosines = sorted(similarity(result) for result in latest(swept).values() if result.ok)
     opened.keyboard.press("Escape")
     opened.locator("#clear").click()
     assert count(opened) == 15
@@ -178,60 +191,52 @@ def test_filters_by_choice_number_text_and_search(opened, swept):
     assert count(opened) == 3
     opened.locator("#clear").click()
     opened.get_by_label("Find").fill("onerror")
-    assert count(opened) == 6  # one name of a person, one of a file
+    assert count(opened) == 6  # in a run's name and in a file name
     opened.get_by_label("Find").fill("nobody")
     assert count(opened) == 0
     assert opened.locator("#faces .cell").count() == 0
 
 
-def test_sorting_by_any_column_both_ways(opened):
+def test_runs_are_sorted_by_any_column_in_both_directions(opened):
     for name in ("identity similarity", "weights.attribute", "name"):
-        shown = None
-        for arrow, way in (("↑", "ascending"), ("↓", "descending")):
+        previous = None
+        for arrow, direction in (("↑", "ascending"), ("↓", "descending")):
             opened.locator("#runs thead button", has_text=name).first.click()
             head = opened.locator("#runs thead th", has_text=arrow)
-            assert head.get_attribute("aria-sort") == way
-            found = listed(opened, name)
-            known = [text for text in found if text != "–"]
-            ordered = sorted(
-                known,
-                key=(lambda text: text) if name == "name" else float,
-                reverse=way == "descending",
-            )
-            assert known == ordered
-            assert found[len(known) :] == ["–"] * (
-                len(found) - len(known)
-            )  # nothing comes last both ways
-            assert known != shown
-            shown = known
+            assert head.get_attribute("aria-sort") == direction
+            texts = run_column(opened, name)
+            present = [text for text in texts if text != "–"]
+            key = str if name == "name" else float
+            assert present == sorted(present, key=key, reverse=direction == "descending")
+            missing = len(texts) - len(present)
+            assert texts[len(present) :] == ["–"] * missing  # last in both directions
+            assert present != previous
+            previous = present
     opened.get_by_label("Sort by").select_option("identity_similarity")
     opened.locator("#direction").click()
-    assert listed(opened, "identity similarity")[:1] == [
-        min((text for text in listed(opened, "identity similarity") if text != "–"), key=float)
-    ]
+    texts = run_column(opened, "identity similarity")
+    assert texts[0] == min((text for text in texts if text != "–"), key=float)
 
 
 def test_faces_are_sorted_by_their_median(opened, swept):
     opened.get_by_label("Sort by").select_option("identity_similarity")
     medians: dict[str, list[float]] = {}
-    for row in rows(swept).values():
-        if row["status"] == "ok":
-            medians.setdefault(row["pair"]["reference"], []).append(
-                row["metrics"]["identity_similarity"]
-            )
+    for result in latest(swept).values():
+        if result.ok:
+            medians.setdefault(result.reference, []).append(similarity(result))
     order = sorted(medians, key=lambda name: sorted(medians[name])[1])
     names = opened.locator("#faces .stays").all_text_contents()
-    shown = {
+    references = {
         HOSTILE: "3.png",
         "first": "0.png",
         "1": "1.png",
         "<img src=x onerror=alert(1)>": "<img src=x onerror=alert(1)>.png",
     }
-    assert [shown[name] for name in names[:-1]] == order
+    assert [references[name] for name in names[:-1]] == order
     assert names[-1] == "gone"
 
 
-def test_the_slider_uncovers_the_result(opened):
+def test_the_slider_reveals_the_result(opened):
     opened.locator("#faces .cell").first.click()
     opened.get_by_role("button", name="Slider").click()
     over, bar = opened.locator(".stage .over"), opened.locator("#slider")
@@ -254,16 +259,16 @@ def test_the_slider_uncovers_the_result(opened):
     assert pair == ["faces", "images"]
 
 
-def test_the_viewer_goes_by_keys(opened, swept):
+def test_the_viewer_is_controlled_by_keys(opened, swept):
     first = opened.locator("#faces .cell").first
     first.focus()
     opened.keyboard.press("Enter")
     ids = opened.evaluate("shownRuns.map(run => data.ids[run])")
     start = ids.index(opened.evaluate("location.hash.slice(1)"))
-    expect(opened.locator("#viewer-place")).to_have_text(f"{start + 1} of 15")
+    expect(opened.locator("#viewer-position")).to_have_text(f"{start + 1} of 15")
     assert [
         text.split(" ")[0]
-        for text in opened.locator("#viewer-pictures figcaption").all_text_contents()
+        for text in opened.locator("#viewer-images figcaption").all_text_contents()
     ] == ["reference", "guide", "result"]
     opened.keyboard.press("ArrowRight")
     assert opened.evaluate("location.hash.slice(1)") == ids[start + 1]
@@ -273,10 +278,8 @@ def test_the_viewer_goes_by_keys(opened, swept):
         opened.keyboard.press(key)
         assert opened.get_by_role("button", name=name).get_attribute("aria-pressed") == "true", name
     opened.keyboard.press("Home")
-    expect(opened.locator("#viewer-pictures output")).to_have_text("step 0")
-    assert (opened.locator("#viewer-pictures img").get_attribute("src") or "").endswith(
-        "/000000.png"
-    )
+    expect(opened.locator("#viewer-images output")).to_have_text("step 0")
+    assert (opened.locator("#viewer-images img").get_attribute("src") or "").endswith("/000000.png")
     assert opened.locator("#viewer-curves path.curve").count() >= 4
     opened.keyboard.press("Escape")
     expect(opened.locator("#viewer")).to_be_hidden()
@@ -284,20 +287,20 @@ def test_the_viewer_goes_by_keys(opened, swept):
     assert "#" not in opened.url
 
 
-def test_an_address_opens_a_run(browser, swept):
+def test_a_link_opens_a_run(browser, swept):
     page = browser.new_page(viewport=DESK)
-    trouble = watched(page, swept)
-    (failed, *_) = [id for id, row in rows(swept).items() if row["status"] == "failed"]
+    problems = watch(page, swept)
+    failed = next(result.id for result in latest(swept).values() if not result.ok)
     page.goto(f"{(swept / 'report.html').as_uri()}#{failed}")
     expect(page.locator("#viewer")).to_be_visible()
     expect(page.locator("#viewer-error")).to_contain_text("gone.png: no such file")
     expect(page.get_by_role("button", name="Slider")).to_be_disabled()
-    expect(page.locator("#viewer-curves")).to_contain_text("No losses were kept")
-    assert trouble == []
+    expect(page.locator("#viewer-curves")).to_contain_text("This run has no losses")
+    assert problems == []
     page.close()
 
 
-def test_points_are_linked_to_pictures(opened, swept):
+def test_points_are_linked_to_faces(opened, swept):
     points = opened.locator("#scatter .point")
     assert points.count() == 12
     point = points.nth(5)
@@ -332,7 +335,7 @@ def test_points_are_linked_to_pictures(opened, swept):
     assert points.count() == 12
 
 
-def test_arrows_go_from_face_to_face(opened):
+def test_arrow_keys_move_from_face_to_face(opened):
     cells = opened.locator("#faces .cell")
     cells.nth(0).focus()
     for key, expected in (("ArrowRight", 1), ("ArrowDown", 4), ("ArrowLeft", 3), ("ArrowUp", 0)):
@@ -346,33 +349,35 @@ def test_the_selection_is_downloaded_as_a_table(opened, swept, tmp_path):
         opened.locator("#download").click()
     downloaded.value.save_as(tmp_path / "rows.csv")
     with (tmp_path / "rows.csv").open(newline="") as file:
-        found = {row["id"]: row for row in csv.DictReader(file)}
-    expected = {id: row for id, row in rows(swept).items() if "onerror" in json.dumps(row["pair"])}
-    assert found.keys() == expected.keys()
-    for id, row in found.items():
-        assert row["name"] == expected[id]["name"]
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    expected = {
+        id: result for id, result in latest(swept).items() if "onerror" in json.dumps(result.pair)
+    }
+    assert rows.keys() == expected.keys()
+    for id, row in rows.items():
+        assert row["name"] == expected[id].name
         assert float(row["identity_similarity"]) == pytest.approx(
-            expected[id]["metrics"]["identity_similarity"], rel=1e-4
+            similarity(expected[id]), rel=1e-4
         )
 
 
-def test_hostile_names_are_shown_as_they_are(opened):
+def test_hostile_names_are_shown_as_text(opened):
     assert HOSTILE in opened.locator("#faces .stays").all_text_contents()
     assert opened.locator("img[src='x']").count() == 0
-    opened.evaluate("window.hurt = false")
 
 
-def test_a_script_that_came_in_somehow_would_not_run(browser, swept):
+def test_injected_scripts_do_not_run(browser, swept):
     page = browser.new_page()
     page.goto((swept / "report.html").as_uri())
-    page.evaluate(
-        "() => { const script = document.createElement('script'); script.textContent = 'window.hurt = true'; document.body.append(script); }"
-    )
-    page.evaluate(
-        "() => { document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hurt = true\">'); }"
-    )
+    page.evaluate("""() => {
+        const script = document.createElement("script");
+        script.textContent = "window.injected = true";
+        document.body.append(script);
+        const image = "<img src=x onerror='window.injected = true'>";
+        document.body.insertAdjacentHTML("beforeend", image);
+    }""")
     page.wait_for_timeout(200)
-    assert page.evaluate("window.hurt") is None
+    assert page.evaluate("window.injected") is None
     assert (
         page.evaluate("fetch('https://example.org').then(() => 'sent', () => 'refused')")
         == "refused"
@@ -380,37 +385,35 @@ def test_a_script_that_came_in_somehow_would_not_run(browser, swept):
     page.close()
 
 
-def test_without_scripts_it_says_where_things_are(browser, swept):
+def test_without_scripts_the_page_points_to_the_files(browser, swept):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((swept / "report.html").as_uri())
-    expect(page.get_by_text("results.csv and the folder images/ hold the same")).to_be_visible()
+    expect(page.get_by_text("results.csv and the folder images/ have the same")).to_be_visible()
     context.close()
     page = browser.new_page()
     page.goto((swept / "report.html").as_uri())
-    expect(page.locator("#unscripted")).to_have_count(0)
+    expect(page.locator("#no-script")).to_have_count(0)
     page.close()
 
 
 @pytest.mark.parametrize("kept", ["failed", "one", "many"])
-def test_folders_of_other_shapes_open_too(browser, swept, tmp_path, kept):
-    """All failed; a single run; so many that pages of them follow each other."""
+def test_other_numbers_of_runs_open_too(browser, swept, tmp_path, kept):
+    """All failed; a single run; so many that the tables are built page by page."""
     out = Path(shutil.copytree(swept, tmp_path / "out"))
-    known = sorted(rows(out).values(), key=lambda row: row["status"])
+    failures_first = sorted(latest(out).values(), key=lambda result: result.ok)
     if kept == "many":
         chosen = [
-            row | {"id": f"{number:03}{row['id'][3:]}", "grid": row["grid"] | {"seed": number}}
+            result._replace(id=f"{number:03}{result.id[3:]}", grid=result.grid | {"seed": number})
             for number in range(20)
-            for row in known
+            for result in failures_first
         ]
     else:
-        chosen = known[:3] if kept == "failed" else known[-1:]
-    (out / "results.jsonl").write_bytes(
-        b"".join(results.line(results.Result(**row)) for row in chosen)
-    )
+        chosen = failures_first[:3] if kept == "failed" else failures_first[-1:]
+    (out / "results.jsonl").write_bytes(b"".join(map(results.line, chosen)))
     write_report(out)
     page = browser.new_page(viewport=PHONE)
-    trouble = watched(page, out)
+    problems = watch(page, out)
     page.goto((out / "report.html").as_uri())
     assert count(page) == len(chosen)
     expect(page.locator("#faces .cell").first).to_be_attached()
@@ -420,5 +423,5 @@ def test_folders_of_other_shapes_open_too(browser, swept, tmp_path, kept):
         page.locator("#runs .more").scroll_into_view_if_needed()
         expect(page.locator("#runs tbody tr")).not_to_have_count(before)
     page.wait_for_timeout(50)
-    assert trouble == []
+    assert problems == []
     page.close()

@@ -1,4 +1,4 @@
-"""The network that ships: what it is, and that edits through it work on real faces."""
+"""The network that ships: its files, and edits of real faces with it."""
 
 import csv
 
@@ -45,24 +45,23 @@ def people(faces):
             if row["filename"].endswith(("_0001.jpg", "_0002.jpg"))
         ]
     paths = [faces / "lfw/images" / row["filename"] for row in rows]
-    pictures = []
-    for one, other in zip(paths[100::120], paths[101::120], strict=False):
-        if one.parent != other.parent:
+    people = []
+    for pair in zip(paths[100::120], paths[101::120], strict=False):
+        if pair[0].parent != pair[1].parent:
             continue
-        photos = [image.load(path) for path in (one, other)]
-        found = [detector.detect(photo) for photo in photos]
-        if all(found):
-            pictures.append(
-                [
-                    geometry.to_template(photo, points[0], 112)
-                    for photo, points in zip(photos, found, strict=True)
-                ]
-            )
-    assert len(pictures) >= 8
-    return np.array(pictures[:8])
+        photos = [image.load(path) for path in pair]
+        detected = [detector.detect(photo) for photo in photos]
+        if all(detected):
+            aligned = [
+                geometry.to_template(photo, landmarks[0], 112)
+                for photo, landmarks in zip(photos, detected, strict=True)
+            ]
+            people.append(aligned)
+    assert len(people) >= 8
+    return np.array(people[:8])
 
 
-def test_is_complete_and_small(network):
+def test_network_is_complete_and_small(network):
     assert set(network.params) == {*CONVOLUTIONS, *DENSE, "embedding"}
     assert network.size == 112
     assert len(network.attributes) == network.params["fc8"]["bias"].shape[0]
@@ -71,16 +70,16 @@ def test_is_complete_and_small(network):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_directions_ship(network, name):
+def test_directions_of_every_attribute_ship(network, name):
     direction = load_direction(network, name)
     assert direction.attribute in network.attributes
     assert {"image", *recipe.TUNED_LAYERS} == set(direction.maps)
 
 
 @pytest.mark.faces
-def test_knows_people_apart(network, people):
-    one, other = (np.asarray(descriptor(network.params, people[:, photo])) for photo in (0, 1))
-    similarity = one @ other.T
+def test_descriptor_tells_people_apart(network, people):
+    first, second = (np.asarray(descriptor(network.params, people[:, photo])) for photo in (0, 1))
+    similarity = first @ second.T
     genuine, impostor = np.diag(similarity), similarity[~np.eye(len(people), dtype=bool)]
     assert np.mean(genuine[:, None] > impostor) > 0.85
 
@@ -91,13 +90,13 @@ def test_tuning_raises_the_attribute_and_keeps_the_person(network, people):
     references = people[:4, 0]
     objective = recipe.objective(settings.Weights())
     problems = [
-        from_direction(network.params, objective, r, load_direction(network, name).maps)
+        from_direction(network.params, objective, face, load_direction(network, name).maps)
         for name in ("Smiling", "Mustache")
-        for r in references
+        for face in references
     ]
     solutions = Solver(objective, 60).run_stacked(network.params, stack(problems))
-    for number, solution in enumerate(solutions):
-        reference, name = references[number % 4], ("Smiling", "Mustache")[number // 4]
+    for index, solution in enumerate(solutions):
+        reference, name = references[index % 4], ("Smiling", "Mustache")[index // 4]
         assert metrics.attribute_gain(network, solution.image, reference, name) > 0
         assert metrics.identity_similarity(network, solution.image, reference) > 0.5
         assert 0.002 < np.abs(solution.image - reference).mean() < 0.1
@@ -105,7 +104,7 @@ def test_tuning_raises_the_attribute_and_keeps_the_person(network, people):
 
 @pytest.mark.faces
 @pytest.mark.slow
-def test_a_guide_is_approached(network, people):
+def test_guided_edit_approaches_the_guide_and_keeps_the_person(network, people):
     objective = recipe.objective(settings.Weights(), guided=True, area=0.4)
     problem = from_guides(
         network.params,
@@ -117,14 +116,15 @@ def test_a_guide_is_approached(network, people):
     solution = Solver(objective, 60).run(network.params, problem)
     first, last = solution.parts["attribute"]
     assert last < 0.9 * first
-    assert metrics.identity_similarity(
-        network, solution.image, people[0, 0]
-    ) > metrics.identity_similarity(network, solution.image, people[1, 0])
+    to_reference, to_guide = (
+        metrics.identity_similarity(network, solution.image, people[row, 0]) for row in (0, 1)
+    )
+    assert to_reference > to_guide
 
 
 @pytest.mark.faces
 @pytest.mark.slow
-def test_a_photo_is_edited_from_file_to_file(faces, tmp_path):
+def test_edits_a_photo_from_file_to_file(faces, tmp_path):
     pytest.importorskip("dlib", reason="needs the extra `align`")
     (outcome,) = edit(
         settings.Edit(
@@ -142,13 +142,10 @@ def test_a_photo_is_edited_from_file_to_file(faces, tmp_path):
     assert image.load(tmp_path / "out.png").shape == (112, 112, 3)
 
 
-@pytest.mark.parametrize("strength", [0.0])
-def test_strength_zero_changes_nothing(network, strength):
+def test_strength_zero_keeps_the_reference(network):
     reference = np.asarray(jax.random.uniform(jax.random.key(0), (112, 112, 3)))
     objective = recipe.objective(settings.Weights())
-    problem = from_direction(
-        network.params, objective, reference, load_direction(network, "Smiling").maps, strength
-    )
-    np.testing.assert_allclose(
-        Solver(objective, 10).run(network.params, problem).image, reference, atol=1e-3
-    )
+    maps = load_direction(network, "Smiling").maps
+    problem = from_direction(network.params, objective, reference, maps, strength=0.0)
+    solution = Solver(objective, 10).run(network.params, problem)
+    np.testing.assert_allclose(solution.image, reference, atol=1e-3)

@@ -1,4 +1,4 @@
-"""The descent: every optimizer goes down, nothing recompiles, failures stay alone."""
+"""The descent: it lowers the loss, never recompiles, and contains failures."""
 
 import jax
 import jax.numpy as jnp
@@ -28,10 +28,10 @@ def problem(params, picture, guide):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("canvas", [Pixels(), Fourier()], ids=["pixels", "fourier"])
-def test_descends_within_the_box_and_keeps_the_best(params, problem, optimizer, canvas):
-    rate = (
-        None if optimizer != "sgd" else 1e-4 if canvas == Fourier() else 1e-3
-    )  # a random network is rough, and a Fourier coefficient moves all pixels
+def test_descends_within_the_box_and_returns_the_best(params, problem, optimizer, canvas):
+    rate = None
+    if optimizer == "sgd":  # small: random networks are rough, Fourier coefficients move all pixels
+        rate = 1e-4 if canvas == Fourier() else 1e-3
     solution = s.Solver(OBJECTIVE, 23, optimizer, rate, canvas).run(params, problem)
     assert solution.status == "ok"
     assert solution.image.min() >= 0
@@ -40,7 +40,7 @@ def test_descends_within_the_box_and_keeps_the_best(params, problem, optimizer, 
     assert solution.trace["total"].min() < 0.9 * solution.trace["total"][0]
     features = extract(params, solution.image, OBJECTIVE.layers)
     total, _ = OBJECTIVE(features, problem.targets, jnp.array(OBJECTIVE.weights))
-    if optimizer != "lbfgs":  # its iterates may lie outside the box, only its picture is clipped
+    if optimizer != "lbfgs":  # its iterates may leave the box; only the image is clipped
         np.testing.assert_allclose(total, solution.trace["total"].min(), rtol=1e-3)
 
 
@@ -61,7 +61,7 @@ def test_traces_every_term_at_every_step(params, problem):
 
 @pytest.fixture
 def counting():
-    """A term that counts how often it is traced, and the count."""
+    """Return a term that is traced with a list that grows at every trace."""
     traced = []
 
     class Counting(t.Chroma):
@@ -72,17 +72,16 @@ def counting():
     return Counting(), traced
 
 
-def test_changing_any_number_compiles_nothing(params, picture, guide, counting):
-    """The compiled program is traced once for all weights, rates, steps, strengths, seeds and pictures."""
+def test_changing_numbers_does_not_recompile(params, picture, guide, counting):
+    """One trace serves all weights, rates, steps, seeds and images."""
     term, traced = counting
 
     def solve(weight, steps, rate, images):
         objective = weight * t.Attribute(("conv1_2",)) + 1.0 * term
-        made = p.with_noise(
-            p.from_guides(params, objective, images[0], images[1:]), jax.random.key(steps), 0.01
-        )
-        before = len(traced)  # the builder's own check of the objective traces it too
-        s.Solver(objective, steps, learning_rate=rate).run(params, made)
+        problem = p.from_guides(params, objective, images[0], images[1:])
+        problem = p.with_noise(problem, jax.random.key(steps), 0.01)
+        before = len(traced)  # building a problem also traces its objective
+        s.Solver(objective, steps, learning_rate=rate).run(params, problem)
         return len(traced) - before
 
     assert solve(1.0, 10, 0.02, [picture, guide]) > 0
@@ -90,11 +89,14 @@ def test_changing_any_number_compiles_nothing(params, picture, guide, counting):
         assert solve(weight, steps, rate, [guide, picture]) == 0
 
 
-def test_a_problem_can_carry_its_own_numbers(params, problem):
-    """Weights and rates of a stacked problem override the solver's, one by one."""
-    many = p.stack([problem._replace(weights=jnp.array(weights), learning_rate=jnp.float32(rate)) for weights, rate in
-                    [((0.5, 1.0, 1.0), 0.02), ((0.5, 0.0, 1.0), 0.02), ((0.5, 1.0, 1.0), 0.0)]])  # fmt: skip
-    plain, no_attribute, no_rate = s.Solver(OBJECTIVE, 10).run_stacked(params, many)
+def test_problem_overrides_the_solver_numbers(params, problem):
+    numbers = [((0.5, 1.0, 1.0), 0.02), ((0.5, 0.0, 1.0), 0.02), ((0.5, 1.0, 1.0), 0.0)]
+    problems = [
+        problem._replace(weights=jnp.array(weights), learning_rate=jnp.float32(rate))
+        for weights, rate in numbers
+    ]
+    solutions = s.Solver(OBJECTIVE, 10).run_stacked(params, p.stack(problems))
+    plain, no_attribute, no_rate = solutions
     np.testing.assert_allclose(
         plain.image, s.Solver(OBJECTIVE, 10).run(params, problem).image, atol=1e-5
     )
@@ -104,7 +106,7 @@ def test_a_problem_can_carry_its_own_numbers(params, problem):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_non_finite_problem_freezes_alone(params, problem, optimizer):
+def test_non_finite_problem_does_not_affect_its_batch(params, problem, optimizer):
     broken = jax.tree.map(lambda leaf: leaf, problem)
     broken.targets.attribute["conv1_2"] = (
         broken.targets.attribute["conv1_2"].at[0, 0, 0].set(jnp.nan)
@@ -117,17 +119,15 @@ def test_a_non_finite_problem_freezes_alone(params, problem, optimizer):
     np.testing.assert_allclose(good.image, solver.run(params, problem).image, atol=1e-5)
 
 
-def test_a_problem_that_turns_non_finite_keeps_its_best(params, problem):
-    """With an enormous step the loss of an unboxed optimizer overflows after some steps."""
-
-    class Explodes(t.Chroma):
+def test_problem_that_turns_non_finite_keeps_its_best_image(params, problem):
+    class InfiniteFarFromTheReference(t.Chroma):
         def __call__(self, features, targets):
             change = jnp.max(jnp.abs(features["image"] - targets.reference["image"]))
             return jnp.where(change > 0.1, jnp.inf, -change)
 
-    objective = 1.0 * Explodes() + 1.0 * t.Attribute(("conv1_2",))
-    made = p.from_maps(params, objective, problem.start, problem.targets.attribute)
-    solution = s.Solver(objective, 30).run(params, made)
+    objective = 1.0 * InfiniteFarFromTheReference() + 1.0 * t.Attribute(("conv1_2",))
+    problem = p.from_maps(params, objective, problem.start, problem.targets.attribute)
+    solution = s.Solver(objective, 30).run(params, problem)
     assert solution.status == "non_finite"
     assert np.isfinite(solution.trace["total"][0])
     assert np.isnan(solution.trace["total"][-1])
@@ -136,49 +136,48 @@ def test_a_problem_that_turns_non_finite_keeps_its_best(params, problem):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
-def test_batches_give_what_single_runs_give(params, problem, picture, guide, batch_size):
+def test_batches_agree_with_single_runs(params, problem, picture, guide, batch_size):
     other = p.from_guides(params, OBJECTIVE, guide, [picture])
     problems = [problem, other, problem, other, problem]
     solver = s.Solver(OBJECTIVE, 10)
     together = run_batch(solver, params, p.stack(problems), batch_size=batch_size)
     assert len(together) == 5
-    for found, single in zip(
-        together, [solver.run(params, each) for each in problems], strict=True
-    ):
-        np.testing.assert_allclose(found.image, single.image, atol=1e-5)
+    for problem, batched in zip(problems, together, strict=True):
+        single = solver.run(params, problem)
+        np.testing.assert_allclose(batched.image, single.image, atol=1e-5)
 
 
-def test_repeatable(params, problem):
+def test_runs_are_reproducible(params, problem):
     first, again = (s.Solver(OBJECTIVE, 15).run(params, problem).image for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
-def test_progress_can_stop_and_keeps_the_best(params, problem):
-    seen = []
+def test_progress_can_stop_the_descent(params, problem):
+    calls = []
 
     def progress(done, totals):
-        seen.append((done, float(totals[0])))
+        calls.append((done, float(totals[0])))
         return done >= 20
 
     solution = s.Solver(OBJECTIVE, 50).run(params, problem, progress)
     assert solution.status == "interrupted"
-    assert [done for done, _ in seen] == [10, 20]
-    assert seen[-1][1] == pytest.approx(solution.trace["total"][19])
+    assert [done for done, _ in calls] == [10, 20]
+    assert calls[-1][1] == pytest.approx(solution.trace["total"][19])
     assert len(solution.trace["total"]) == 20
     assert np.abs(solution.image - np.asarray(problem.start)).max() > 0.02
 
 
-def test_compile_runs_nothing_and_run_then_compiles_nothing(params, picture, guide, counting):
+def test_run_does_not_compile_again_after_compile(params, picture, guide, counting):
     term, traced = counting
     solver = s.Solver(1.0 * t.Identity(("conv1_1",)) + 1.0 * term, 10)
-    made = p.from_guides(params, solver.objective, picture, [guide])
-    solver.compile(params, made)
+    problem = p.from_guides(params, solver.objective, picture, [guide])
+    solver.compile(params, problem)
     before = len(traced)
-    solver.run(params, made)
+    solver.run(params, problem)
     assert len(traced) == before
 
 
-def test_lbfgs_reaches_what_scipy_reaches(params, problem):
+def test_lbfgs_is_as_good_as_scipy(params, problem):
     solver = s.Solver(OBJECTIVE, 60, "lbfgs", canvas=Pixels(1.0))
 
     @jax.jit
@@ -186,23 +185,27 @@ def test_lbfgs_reaches_what_scipy_reaches(params, problem):
         features = extract(params, flat.reshape(32, 32, 3), OBJECTIVE.layers)
         return OBJECTIVE(features, problem.targets, jnp.array(OBJECTIVE.weights))[0]
 
-    gradient = jax.jit(jax.value_and_grad(loss))
+    loss_and_gradient = jax.jit(jax.value_and_grad(loss))
+
+    def in_float64(flat):
+        return [np.asarray(each, np.float64) for each in loss_and_gradient(flat.astype(np.float32))]
+
     start = np.asarray(problem.start).reshape(-1)
-    scipys = scipy.optimize.minimize(lambda x: [np.asarray(v, np.float64) for v in gradient(x.astype(np.float32))], start, jac=True, method="L-BFGS-B",
-                                     options={"maxiter": 60})  # fmt: skip
-    assert solver.run(params, problem).trace["total"].min() < 1.1 * scipys.fun
+    expected = scipy.optimize.minimize(
+        in_float64, start, jac=True, method="L-BFGS-B", options={"maxiter": 60}
+    )
+    assert solver.run(params, problem).trace["total"].min() < 1.1 * expected.fun
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"), [({"optimizer": "rmsprop"}, "rmsprop"), ({"steps": 0}, "at least 1")]
 )
-def test_settings_are_checked(arguments, message):
-    with pytest.raises(
-        (ValueError, TypeError), match=message
-    ):  # TypeError: from the type checker of the test run
+def test_solver_checks_its_settings(arguments, message):
+    errors = (ValueError, TypeError)  # TypeError: from the type checker of the test run
+    with pytest.raises(errors, match=message):
         s.Solver(OBJECTIVE, **arguments)
 
 
-def test_batch_size_is_checked(params, problem):
+def test_run_batch_checks_the_batch_size(params, problem):
     with pytest.raises(ValueError, match="at least 1"):
         run_batch(s.Solver(OBJECTIVE), params, p.stack([problem]), batch_size=0)

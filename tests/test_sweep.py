@@ -1,4 +1,4 @@
-"""A sweep in one process: its table, its programs, resuming, failures kept apart, stops, too little memory."""
+"""A sweep in one process: table, compiled programs, resuming, failures, stops, lack of memory."""
 
 import csv
 import dataclasses
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from facegen_jax.descent import solver
+from facegen_jax.descent import batch, program, solver
 from facegen_jax.descent.optimizer import OPTIMIZERS
 from facegen_jax.edit.engine import edit
 from facegen_jax.faces import image
@@ -36,13 +36,14 @@ def config(folder):
 
 @pytest.fixture
 def plain(config):
-    """Four runs."""
+    """A sweep without a grid: four runs."""
     return dataclasses.replace(config, grid=())
 
 
-def programs() -> int:
-    """Number of descents compiled so far."""
-    return getattr(solver.advance, "_cache_size")()  # noqa: B009 (the type checker knows no such attribute)
+def compiled_programs() -> int:
+    """Return the number of descents compiled so far."""
+    # The type checker does not know the attribute.
+    return getattr(program.run_chunk, "_cache_size")()  # noqa: B009
 
 
 def table(config) -> dict[str, dict[str, str]]:
@@ -52,7 +53,7 @@ def table(config) -> dict[str, dict[str, str]]:
     return {row["id"]: row for row in rows}
 
 
-def pictures(config) -> dict[str, Image]:
+def images(config) -> dict[str, Image]:
     return {
         id: image.load(config.out / row["image"])
         for id, row in table(config).items()
@@ -61,28 +62,30 @@ def pictures(config) -> dict[str, Image]:
 
 
 def assert_same(config, other):
-    """The same runs with the same pictures and losses."""
-    first, second = table(config), table(other)
-    assert first.keys() == second.keys()
-    for id, row in first.items():
-        assert {name: value for name, value in row.items() if not name.startswith("seconds")} == {
-            name: value for name, value in second[id].items() if not name.startswith("seconds")
-        }
-    one, two = pictures(config), pictures(other)
-    for id in one:
-        np.testing.assert_array_equal(one[id], two[id])
+    """Check that two sweeps have the same runs, with the same table rows and images."""
+    rows, other_rows = table(config), table(other)
+    assert rows.keys() == other_rows.keys()
+    for id, row in rows.items():
+        assert without_times(row) == without_times(other_rows[id])
+    results, other_results = images(config), images(other)
+    for id in results:
+        np.testing.assert_array_equal(results[id], other_results[id])
 
 
-def test_every_pair_with_every_setting_in_one_program(config):
-    before = programs()
-    told = list[str]()
-    found = list(run_sweep(config, planned=told.append))
-    assert told == ["24 runs: 4 pairs x 6 settings; 1 compilation"]
-    assert len(found) == 24
-    assert all(result.ok for result in found)
-    assert programs() == before + 1
+def without_times(row: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in row.items() if not name.startswith("seconds")}
+
+
+def test_all_pairs_and_settings_run_in_one_program(config):
+    before = compiled_programs()
+    messages = list[str]()
+    new = list(run_sweep(config, notify=messages.append))
+    assert messages == ["24 runs: 4 pairs x 6 settings; 1 compilation"]
+    assert len(new) == 24
+    assert all(result.ok for result in new)
+    assert compiled_programs() == before + 1
     rows = table(config)
-    assert set(rows) == {result.id for result in found}
+    assert set(rows) == {result.id for result in new}
     assert {
         (row["name"], row["weights.attribute"], row["learning_rate"]) for row in rows.values()
     } == {
@@ -97,13 +100,13 @@ def test_every_pair_with_every_setting_in_one_program(config):
             assert trace["total"].shape == (20,)
             assert float(row["loss.last"]) == pytest.approx(float(trace["total"][-1]))
         assert float(row["loss.last"]) < float(row["loss.first"])
-    kept = json.loads((config.out / "sweep.json").read_text())
-    assert kept["config"]["steps"] == 20
-    assert kept["network"]["name"] == "tiny"
+    manifest = json.loads((config.out / "sweep.json").read_text())
+    assert manifest["config"]["steps"] == 20
+    assert manifest["network"]["name"] == "tiny"
     assert (config.out / "pairs.csv").read_text() == config.pairs.read_text()
 
 
-def test_a_run_is_what_the_single_edit_gives(plain, folder):
+def test_a_run_equals_the_single_edit(plain, folder):
     plain = dataclasses.replace(plain, learning_rate=0.002, noise=0.02, seed=5)
     list(run_sweep(plain))
     plan = make_plan(plain, load_network(plain.params))
@@ -112,13 +115,13 @@ def test_a_run_is_what_the_single_edit_gives(plain, folder):
         (outcome,) = edit(
             dataclasses.replace(plan.edit(run), out=folder / "alone.png", params=plain.params)
         )
-        np.testing.assert_array_equal(image.load(folder / "alone.png"), pictures(plain)[run.id])
+        np.testing.assert_array_equal(image.load(folder / "alone.png"), images(plain)[run.id])
         assert outcome.scores["identity_similarity"] == pytest.approx(
             float(table(plain)[run.id]["identity_similarity"]), abs=1e-6
         )
 
 
-def test_a_second_time_runs_nothing(config):
+def test_a_finished_sweep_runs_nothing_again(config):
     list(run_sweep(config))
     lines = (config.out / "results.jsonl").read_text()
     assert list(run_sweep(config)) == []
@@ -126,7 +129,7 @@ def test_a_second_time_runs_nothing(config):
 
 
 @pytest.mark.parametrize("lost", ["lines", "half a line", "table"])
-def test_what_is_missing_is_done_and_nothing_twice(config, lost):
+def test_only_missing_runs_are_repeated(config, lost):
     list(run_sweep(config))
     whole = dataclasses.replace(config, out=config.out.with_name("whole"))
     list(run_sweep(whole))
@@ -141,7 +144,7 @@ def test_what_is_missing_is_done_and_nothing_twice(config, lost):
     assert_same(config, whole)
 
 
-def test_steps_share_a_program_and_layers_do_not(config):
+def test_steps_share_a_program_but_masks_and_optimizers_do_not(config):
     plan = make_plan(
         dataclasses.replace(
             config, grid=("steps=5,10", "region=none,mouth,eyes", "optimizer=adam,sgd")
@@ -149,18 +152,16 @@ def test_steps_share_a_program_and_layers_do_not(config):
         load_network(config.params),
     )
     assert len(plan.groups) == 8
-    assert plan.programs == 4  # with or without a mask, two optimizers
+    assert plan.programs == 4  # with and without a mask, for two optimizers
 
 
-def test_equal_runs_are_done_once(config):
+def test_duplicate_runs_are_left_out(config):
     plan = make_plan(
         dataclasses.replace(config, grid=("seed=1,2,3", "learning-rate=none,0.02")),
         load_network(config.params),
     )
-    assert (plan.total, plan.duplicates) == (
-        4,
-        20,
-    )  # a seed without noise changes nothing, and 0.02 is the default
+    # A seed has no effect without noise, and 0.02 is the default.
+    assert (plan.total, plan.duplicates) == (4, 20)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_equal_runs_are_done_once(config):
         {"size": 48},
     ],
 )
-def test_ids_tell_settings_apart(plain, change):
+def test_ids_depend_on_settings(plain, change):
     network = load_network(plain.params)
     first, second = (
         {run.id for group in make_plan(each, network).groups for run in group.runs}
@@ -185,7 +186,7 @@ def test_ids_tell_settings_apart(plain, change):
     assert not first & second
 
 
-def test_ids_go_with_contents_not_with_names(plain, folder):
+def test_ids_depend_on_contents_not_on_names(plain, folder):
     network = load_network(plain.params)
 
     def ids():
@@ -206,51 +207,51 @@ BAD = "broken.png,1.png,unreadable\nnone.png,1.png,missing\n0.png,none.png,guide
 BAD_NAMES = ("unreadable", "missing", "guideless")
 
 
-def test_failures_stay_apart(plain, folder):
-    """Pictures that cannot be read and a loss that overflows, among others in one batch."""
+def test_failures_do_not_affect_other_runs(plain, folder):
+    """Unreadable images and overflowing losses share batches with good runs."""
     list(run_sweep(dataclasses.replace(plain, out=folder / "good")))
     (folder / "broken.png").write_bytes((folder / "1.png").read_bytes()[:200])
     plain.pairs.write_text(plain.pairs.read_text().replace("name\n", "name\n" + BAD))
-    found = {
+    by_name = {
         (result.name, float(str(result.grid["strength"]))): result
         for result in run_sweep(dataclasses.replace(plain, grid=("strength=1,1e30",)))
     }
-    assert len(found) == 14
-    for (name, weight), result in found.items():
-        assert result.status == ("failed" if weight > 1 or name in BAD_NAMES else "ok")
-    assert "broken.png: cannot be read" in found["unreadable", 1]._asdict()["error"]
-    assert "none.png: no such file" in found["missing", 1]._asdict()["error"]
-    assert "none.png: no such file" in found["guideless", 1]._asdict()["error"]
-    assert "not finite from step" in found["first", 1e30]._asdict()["error"]
-    for id, alone in pictures(dataclasses.replace(plain, out=folder / "good")).items():
-        np.testing.assert_array_equal(pictures(plain)[id], alone)
+    assert len(by_name) == 14
+    for (name, strength), result in by_name.items():
+        assert result.status == ("failed" if strength > 1 or name in BAD_NAMES else "ok")
+    assert "broken.png: cannot be read" in str(by_name["unreadable", 1].error)
+    assert "none.png: no such file" in str(by_name["missing", 1].error)
+    assert "none.png: no such file" in str(by_name["guideless", 1].error)
+    assert "not finite from step" in str(by_name["first", 1e30].error)
+    for id, alone in images(dataclasses.replace(plain, out=folder / "good")).items():
+        np.testing.assert_array_equal(images(plain)[id], alone)
 
 
-def test_where_nothing_can_be_prepared_all_runs_say_why(plain, folder):
+def test_every_run_reports_its_error_if_none_can_be_prepared(plain, folder):
     for number in range(4):
         (folder / f"{number}.png").unlink()
-    found = list(run_sweep(dataclasses.replace(plain, batch_size="auto")))
-    assert [result.status for result in found] == ["failed"] * 4
-    assert all("no such file" in str(result.error) for result in found)
+    new = list(run_sweep(dataclasses.replace(plain, batch_size="auto")))
+    assert [result.status for result in new] == ["failed"] * 4
+    assert all("no such file" in str(result.error) for result in new)
 
 
-def test_failed_runs_are_done_again_on_request(plain, folder):
+def test_failed_runs_are_repeated_on_request(plain, folder):
     plain.pairs.write_text(plain.pairs.read_text() + "none.png,1.png,\n")
     assert [result.ok for result in run_sweep(plain)].count(False) == 1
     assert list(run_sweep(plain)) == []
     (again,) = run_sweep(dataclasses.replace(plain, retry_failed=True))
     assert not again.ok
     image.save(folder / "none.png", image.load(folder / "5.png"))
-    (again,) = run_sweep(plain)  # another content: another run
+    (again,) = run_sweep(plain)  # the content has changed, so this is a new run
     assert again.ok
-    assert len(table(plain)) == 5  # which takes the place of the failed one
+    assert len(table(plain)) == 5  # the new run replaces the failed one in the table
 
 
 @pytest.mark.parametrize(
     ("option", "done"),
     [({"fail_fast": True}, 1), ({"max_failures": 1}, 2), ({"max_failures": 5}, 7)],
 )
-def test_too_many_failures_stop_it(plain, option, done):
+def test_too_many_failures_stop_the_sweep(plain, option, done):
     plain.pairs.write_text(plain.pairs.read_text().replace("name\n", "name\n" + BAD))
     config = dataclasses.replace(plain, batch_size=1, **option)
     if done == 7:
@@ -261,7 +262,7 @@ def test_too_many_failures_stop_it(plain, option, done):
     assert done <= len(table(config)) < 7
 
 
-def test_other_settings_are_refused_with_what_differs(plain):
+def test_other_settings_are_refused_and_listed(plain):
     list(run_sweep(plain))
     other = dataclasses.replace(plain, steps=30, grid=("seed=0",))
     with pytest.raises(
@@ -269,60 +270,57 @@ def test_other_settings_are_refused_with_what_differs(plain):
     ):
         list(run_sweep(other))
     plain.pairs.write_text(plain.pairs.read_text() + "4.png,5.png,\n")
-    with pytest.raises(SweepError, match="1 new lines and lacks 0 old"):
+    with pytest.raises(SweepError, match="pairs: 1 lines added, 0 removed"):
         list(run_sweep(plain))
     assert len(list(run_sweep(dataclasses.replace(other, extend=True)))) == 5
     assert len(table(plain)) == 9
     assert len(json.loads((plain.out / "sweep.json").read_text())["extended"]) == 1
-    with pytest.raises(SweepError, match="holds results already"):
+    with pytest.raises(SweepError, match="already has results"):
         list(run_sweep(dataclasses.replace(other, resume=False)))
 
 
-def test_what_changes_no_picture_may_differ(plain):
+def test_options_that_change_no_image_may_differ(plain):
     list(run_sweep(plain))
-    assert (
-        list(run_sweep(dataclasses.replace(plain, batch_size=2, checkpoint_steps=10, traces=False)))
-        == []
-    )
+    other = dataclasses.replace(plain, batch_size=2, checkpoint_steps=10, traces=False)
+    assert list(run_sweep(other)) == []
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_stopped_in_the_middle_it_goes_on_to_the_same_pictures(plain, folder, optimizer):
+def test_a_sweep_stopped_mid_descent_resumes_to_the_same_images(plain, folder, optimizer):
     plain = dataclasses.replace(
         plain, optimizer=optimizer, steps=43, checkpoint_steps=20, batch_size=3
     )
     whole = dataclasses.replace(plain, out=folder / "whole")
     list(run_sweep(whole))
-    looks = []
+    calls = []
 
     def stop():
-        looks.append(1)
-        return (
-            len(looks) >= 6
-        )  # looked at by the preparing thread too: some step of the first batch
+        # The thread that prepares batches calls it too; the sixth call is amid the first descent.
+        calls.append(1)
+        return len(calls) >= 6
 
     with pytest.raises(SweepStopped, match="4 left"):
         list(run_sweep(plain, stop=stop))
     assert len(list((plain.out / "checkpoints").glob("*.npz"))) == 1
     steps = []
     assert len(list(run_sweep(plain, watch=lambda status: steps.append(status.step)))) == 4
-    assert steps[0] > 10  # not from the beginning
+    assert steps[0] > 10  # resumed, not restarted
     assert_same(plain, whole)
     assert not (plain.out / "checkpoints").exists()
 
 
-def test_a_damaged_state_starts_that_batch_anew(plain, folder):
+def test_a_batch_with_a_damaged_state_starts_over(plain, folder):
     whole = dataclasses.replace(plain, out=folder / "whole")
     list(run_sweep(whole))
     with pytest.raises(SweepStopped):
         list(run_sweep(plain, stop=lambda: True))
-    for place in (plain.out / "checkpoints").glob("*.npz"):
-        place.write_bytes(place.read_bytes()[:500])
+    for path in (plain.out / "checkpoints").glob("*.npz"):
+        path.write_bytes(path.read_bytes()[:500])
     assert len(list(run_sweep(plain))) == 4
     assert_same(plain, whole)
 
 
-def test_memory_that_runs_out_halves_the_batch(config, monkeypatch):
+def test_batches_are_halved_when_memory_runs_out(config, monkeypatch):
     whole = dataclasses.replace(config, out=config.out.with_name("whole"))
     list(run_sweep(whole))
     advance, sizes = solver.Solver.advance, []
@@ -339,17 +337,17 @@ def test_memory_that_runs_out_halves_the_batch(config, monkeypatch):
     assert_same(config, whole)
 
 
-def test_an_edit_too_large_for_memory_fails_alone(plain, monkeypatch):
+def test_edits_that_are_too_large_for_memory_fail(plain, monkeypatch):
     def full(self, params, problems, descent, most):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
 
     monkeypatch.setattr(solver.Solver, "advance", full)
-    found = list(run_sweep(plain))
-    assert len(found) == 4
-    assert all("does not fit into memory" in str(result.error) for result in found)
+    new = list(run_sweep(plain))
+    assert len(new) == 4
+    assert all("does not fit into memory" in str(result.error) for result in new)
 
 
-def test_a_full_disk_stops_with_everything_written_whole(config, monkeypatch):
+def test_a_full_disk_stops_the_sweep_without_half_written_files(config, monkeypatch):
     fsync, calls = os.fsync, []
 
     def full(file):
@@ -368,33 +366,31 @@ def test_a_full_disk_stops_with_everything_written_whole(config, monkeypatch):
     assert len(table(config)) == 24
 
 
-def test_a_dry_run_tells_and_writes_nothing(config):
+def test_a_dry_run_writes_nothing(config):
     text = engine.dry_run(config)
     assert text.startswith("24 runs: 4 pairs x 6 settings; 1 compilation\n")
     assert "GB predicted" in text
     assert not config.out.exists()
 
 
-def test_the_largest_batch_that_fits_is_found(config, monkeypatch):
+def test_automatic_batch_size_depends_on_memory(config, monkeypatch):
     config = dataclasses.replace(config, batch_size="auto")
     assert "batches of 24" in engine.dry_run(config)
-    from facegen_jax.descent import batch
-
     monkeypatch.setattr(batch, "available", lambda: 3_000_000)
-    few = engine.dry_run(config)
-    size = int(few.split("batches of ")[1].split(",")[0])
+    text = engine.dry_run(config)
+    size = int(text.split("batches of ")[1].split(",")[0])
     assert 1 <= size < 24
 
 
-def test_many_runs_lie_in_many_folders(plain, monkeypatch):
-    monkeypatch.setattr("facegen_jax.sweep.folder.MANY", 3)
+def test_many_runs_are_spread_over_folders(plain, monkeypatch):
+    monkeypatch.setattr("facegen_jax.sweep.folder.NESTED_FROM", 3)
     (first, *_) = run_sweep(plain)
     assert first.image == f"images/{first.id[:2]}/{first.id}.png"
-    assert len(pictures(plain)) == 4
+    assert len(images(plain)) == 4
 
 
 @pytest.mark.parametrize("parts", [2, 3, 7])
-def test_parts_together_are_the_whole(config, parts):
+def test_shards_together_equal_the_whole_sweep(config, parts):
     list(run_sweep(dataclasses.replace(config, out=config.out.with_name("whole"))))
     for number in range(parts):
         list(run_sweep(dataclasses.replace(config, shard=f"{number}/{parts}")))
@@ -403,15 +399,15 @@ def test_parts_together_are_the_whole(config, parts):
     assert_same(config, dataclasses.replace(config, out=config.out.with_name("whole")))
 
 
-def test_a_lost_part_is_picked_up_by_whoever_comes(config):
+def test_runs_of_a_missing_shard_are_done_without_sharding(config):
     list(run_sweep(dataclasses.replace(config, shard="0/2")))
     assert len(list(run_sweep(config))) == 12
     assert len(table(config)) == 24
 
 
 @pytest.mark.faces
-def test_real_faces_of_a_gallery_named_directions_and_guides(tmp_path, faces):
-    """All three sources of attributes in one table."""
+def test_real_faces_with_directions_and_guides(tmp_path, faces):
+    """Named attributes, a region and guides in one table."""
     people = [
         min((faces / "lfw/images" / name).glob("*.jpg"))
         for name in ("Aaron_Peirsol", "Tony_Blair", "Megawati_Sukarnoputri")
@@ -429,10 +425,9 @@ def test_real_faces_of_a_gallery_named_directions_and_guides(tmp_path, faces):
         steps=10,
         paste_back=True,
     )
-    found = list(run_sweep(config))
-    assert [result.ok for result in found] == [True] * 6
-    assert all(
-        image.load(tmp_path / "out" / str(result.image)).shape == (250, 250, 3) for result in found
-    )
-    gains = [result.metrics["attribute_gain"] for result in found]
+    new = list(run_sweep(config))
+    assert [result.ok for result in new] == [True] * 6
+    for result in new:
+        assert image.load(tmp_path / "out" / str(result.image)).shape == (250, 250, 3)
+    gains = [result.metrics["attribute_gain"] for result in new]
     assert all(isinstance(gain, float) and gain > 0 for gain in gains[:4])

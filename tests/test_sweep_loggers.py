@@ -1,4 +1,4 @@
-"""Loggers beside the table: real event files for TensorBoard, what is sent to Weights & Biases, and what is said when they are missing."""
+"""Loggers: event files of TensorBoard, calls to Weights & Biases, errors if one is missing."""
 
 import dataclasses
 import importlib
@@ -24,29 +24,29 @@ def config(folder):
     )
 
 
-def test_tensorboard_gets_every_result(config):
+def test_tensorboard_receives_every_result(config):
     config = dataclasses.replace(config, log=("tensorboard",))
-    assert len(list(loggers.logged(config, run_sweep(config)))) == 8
+    assert len(list(loggers.log_each(config, run_sweep(config)))) == 8
     (file,) = (config.out / "tensorboard").iterdir()
     content = file.read_bytes()
     for name in (b"loss/last", b"parts/attribute", b"metrics/identity_similarity", b"grid/seed"):
         assert content.count(name) >= 8
 
 
-def test_wandb_gets_every_result(config, monkeypatch):
-    logged, ended = [], []
-    run = SimpleNamespace(log=logged.append, finish=lambda: ended.append(1))
+def test_wandb_receives_every_result(config, monkeypatch):
+    rows, finished = [], []
+    run = SimpleNamespace(log=rows.append, finish=lambda: finished.append(1))
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **options: run))
     config = dataclasses.replace(config, log=("wandb",))
     loggers.check(config)
-    found = list(loggers.logged(config, run_sweep(config)))
-    assert [each["id"] for each in logged] == [result.id for result in found]
-    assert all(each["ok"] == 1 and each["loss/last"] > 0 for each in logged)
-    assert ended == [1]
+    new = list(loggers.log_each(config, run_sweep(config)))
+    assert [row["id"] for row in rows] == [result.id for result in new]
+    assert all(row["ok"] == 1 and row["loss/last"] > 0 for row in rows)
+    assert finished == [1]
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])
-def test_a_missing_logger_names_its_extra(config, monkeypatch, name):
+def test_the_error_for_a_missing_logger_names_its_extra(config, monkeypatch, name):
     def missing(package):
         raise ImportError(package)
 
@@ -55,6 +55,6 @@ def test_a_missing_logger_names_its_extra(config, monkeypatch, name):
         loggers.check(dataclasses.replace(config, log=(name,)))
 
 
-def test_without_loggers_results_pass_through(config):
-    assert list(loggers.logged(config, iter([]))) == []
+def test_results_pass_through_without_loggers(config):
+    assert list(loggers.log_each(config, iter([]))) == []
     loggers.check(config)

@@ -1,4 +1,4 @@
-"""Sweeps as processes: one-line errors, signals, kills, several devices, several hosts."""
+"""Sweeps as processes: one-line errors, signals, kills, several devices and hosts."""
 
 import csv
 import os
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from facegen_jax.faces import image
+from facegen_jax.sweep.__main__ import main
 
 OPTIONS = ("--params", "tiny.safetensors", "--align", "none", "--batch-size", "4", "--quiet")
 GRID = ("--grid", "weights.attribute=0.1,1,10", "learning-rate=0.002,0.004")
@@ -54,58 +55,69 @@ def table(out: Path) -> dict[str, dict[str, str]]:
     with (out / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     lines = [line for path in out.glob("results*.jsonl") for line in path.read_text().splitlines()]
-    assert len(lines) == len(rows) == len({row["id"] for row in rows})  # nothing twice
+    assert len(lines) == len(rows) == len({row["id"] for row in rows})  # no run was done twice
     return {row["id"]: row for row in rows}
 
 
 def assert_same(out: Path, other: Path) -> None:
-    first, second = table(out), table(other)
-    assert first.keys() == second.keys()
-    for id, row in first.items():
-        assert row["loss.last"] == second[id]["loss.last"]
+    """Check that two sweeps have the same runs, with the same losses and images."""
+    rows, other_rows = table(out), table(other)
+    assert rows.keys() == other_rows.keys()
+    for id, row in rows.items():
+        assert row["loss.last"] == other_rows[id]["loss.last"]
         np.testing.assert_array_equal(
             image.load(out / row["image"]), image.load(other / row["image"])
         )
 
 
-ALONE = """
+SINGLE_EDITS = """
 import dataclasses, sys
 from pathlib import Path
 import jax, numpy as np
-from facegen_jax import image
-from facegen_jax.checkpoint import load_network
-from facegen_jax.edit import edit
+from facegen_jax.edit.engine import edit
+from facegen_jax.faces import image
+from facegen_jax.network.checkpoint import load_network
 from facegen_jax.sweep import Sweep
 from facegen_jax.sweep.plan import make_plan
+
 assert jax.local_device_count() == 8
-config = Sweep(Path("pairs.csv"), Path("eight"), tuple(sys.argv[1:]), params="tiny.safetensors", align="none", steps=15)
+config = Sweep(
+    Path("pairs.csv"),
+    Path("eight"),
+    tuple(sys.argv[1:]),
+    params="tiny.safetensors",
+    align="none",
+    steps=15,
+)
 plan = make_plan(config, load_network(config.params))
 for run in plan.groups[0].runs[::9]:
     edit(dataclasses.replace(plan.edit(run), out=Path("alone.png"), params=config.params))
     np.testing.assert_array_equal(image.load("alone.png"), image.load(f"eight/images/{run.id}.png"))
 print("same")
 """
+"""Compares some runs of the sweep `eight` with single edits."""
 
 
-def test_eight_devices_give_what_one_gives(folder):
-    """Among as many simulated devices, for XLA rounds otherwise where it has more threads than there are cores."""
+def test_eight_devices_give_the_images_of_single_edits(folder):
+    """Both see eight devices, because XLA rounds differently with more threads than cores."""
     assert run(folder, *GRID, "--steps", "15", "--out", "eight", devices=8) == (0, "")
     assert len(table(folder / "eight")) == 24
     environment = os.environ | {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
         "JAX_PLATFORMS": "cpu",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, *GRID[1:]],
+    edits = subprocess.run(
+        [sys.executable, "-c", SINGLE_EDITS, *GRID[1:]],
         cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
     )
-    assert done.stdout == "same\n", done.stderr
+    assert edits.stdout == "same\n", edits.stderr
 
 
-def hosts(folder: Path, count: int, *options: str) -> list[subprocess.Popen]:
+def start_job(folder: Path, count: int, *options: str) -> list[subprocess.Popen]:
+    """Start the processes of one distributed sweep, all on this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -113,16 +125,17 @@ def hosts(folder: Path, count: int, *options: str) -> list[subprocess.Popen]:
     return [start(folder, *options, *job, "--process", str(number)) for number in range(count)]
 
 
-def finish(processes: list[subprocess.Popen]) -> list[int]:
+def exit_codes(processes: list[subprocess.Popen]) -> list[int]:
+    """Wait for processes; return their exit codes."""
     for process in processes:
         process.communicate(timeout=300)
     return [process.returncode for process in processes]
 
 
 @pytest.mark.long
-def test_two_hosts_give_what_one_gives(folder):
+def test_two_processes_of_a_job_equal_one_process(folder):
     assert run(folder, *GRID, "--steps", "15", "--out", "one")[0] == 0
-    assert finish(hosts(folder, 2, *GRID, "--steps", "15", "--out", "two")) == [0, 0]
+    assert exit_codes(start_job(folder, 2, *GRID, "--steps", "15", "--out", "two")) == [0, 0]
     assert sorted(path.name for path in (folder / "two").glob("results.*.jsonl")) == [
         "results.0-of-2.jsonl",
         "results.1-of-2.jsonl",
@@ -131,32 +144,28 @@ def test_two_hosts_give_what_one_gives(folder):
 
 
 @pytest.mark.long
-def test_one_of_four_hosts_is_lost_and_its_runs_are_picked_up(folder):
+def test_runs_of_a_killed_process_are_done_by_the_next_job(folder):
     options = (*GRID, "--steps", "2000", "--checkpoint-steps", "100", "--batch-size", "2")
     assert run(folder, *options, "--out", "one")[0] == 0
-    processes = hosts(folder, 4, *options, "--out", "four")
+    processes = start_job(folder, 4, *options, "--out", "four")
     wait_for(folder / "four", "checkpoints.2-of-4/*.npz")
     processes[2].kill()
-    codes = finish(processes)
-    assert codes == [
-        1,
-        0,
-        -signal.SIGKILL,
-        0,
-    ]  # the first tells that runs are missing, the others did theirs
+    # Process 0 reports missing runs, the others finish theirs.
+    assert exit_codes(processes) == [1, 0, -signal.SIGKILL, 0]
     assert len(table(folder / "four")) < 24
-    assert finish(hosts(folder, 4, *options, "--out", "four")) == [0] * 4
+    assert exit_codes(start_job(folder, 4, *options, "--out", "four")) == [0] * 4
     assert_same(folder / "one", folder / "four")
 
 
 def wait_for(folder: Path, pattern: str) -> None:
+    """Wait until a file appears."""
     deadline = time.monotonic() + 120
     while not any(folder.glob(pattern)):
         assert time.monotonic() < deadline, f"no {pattern}"
         time.sleep(0.05)
 
 
-def test_told_to_end_it_saves_and_goes_on(folder):
+def test_a_terminated_sweep_saves_and_resumes(folder):
     options = ("--steps", "600", "--grid", "learning-rate=0.002")
     assert run(folder, *options, "--out", "whole")[0] == 0
     process = start(folder, *options, "--out", "ended", "--checkpoint-steps", "50")
@@ -164,17 +173,20 @@ def test_told_to_end_it_saves_and_goes_on(folder):
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert re.search(
-        r"stopped with 0 runs done and 4 left; the same command goes on: python -m facegen_jax.sweep --pairs",
-        errors,
+    message = (
+        "stopped with 0 runs done and 4 left; to continue, repeat: python -m facegen_jax.sweep"
     )
+    assert re.search(rf"{message} --pairs", errors)
     assert "Traceback" not in errors
     assert run(folder, *options, "--out", "ended")[0] == 0
     assert_same(folder / "whole", folder / "ended")
 
 
-def kills(folder: Path, count: int, steps: int) -> None:
-    """Kill sweeps at random moments until so many were killed while they ran; each ends as an undisturbed one."""
+def kill_sweeps(folder: Path, count: int, steps: int) -> None:
+    """Kill sweeps at random moments, `count` times in all, and resume each until it is done.
+
+    Each must end with the results of an undisturbed sweep.
+    """
     options = (*GRID, "--steps", str(steps), "--checkpoint-steps", "50", "--batch-size", "3")
     rng, killed, sweeps = random.Random(0), 0, 0
     assert run(folder, *options, "--out", "whole")[0] == 0
@@ -196,43 +208,44 @@ def kills(folder: Path, count: int, steps: int) -> None:
 
 
 @pytest.mark.long
-def test_killed_twenty_times_it_ends_the_same(folder):
-    kills(folder, 20, 600)
+def test_sweeps_killed_twenty_times_end_with_the_same_results(folder):
+    kill_sweeps(folder, 20, 600)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--grid", "weights.atribute=1"), "did you mean weights.attribute"),
+        (("--grid", "weights.atribute=1"), "did you mean 'weights.attribute'"),
         (("--shard", "4/4"), "as in 0/4 to 3/4"),
         (("--batch-size", "0"), "at least 1"),
         (("--batch-size", "many"), "batch-size"),
         (("--strength", "1,2"), "--grid strength"),
         (("--steps", "0"), "line 2: --steps must be at least 1"),
         (("--attribute", "Smiling"), "line 2: give either --guides"),
+        (("--optimizer", "rmsprop"), "line 2: --optimizer rmsprop: unknown; expected adam, sgd"),
         (("--pairs", "none.csv"), "no such table"),
         (("--params", "none.safetensors"), "none.safetensors"),
         (("--out", "pairs.csv"), "is a file"),
-        (("--distributed", "--coordinator", "x:1"), "go together"),
+        (("--distributed", "--coordinator", "x:1"), "must be given together"),
         (("--fail-fast", "--max-failures", "3"), "either --fail-fast"),
     ],
 )
-def test_bad_input_is_one_line_and_writes_nothing(folder, options, message, monkeypatch, capsys):
-    from facegen_jax.sweep.__main__ import main
-
+def test_bad_input_prints_one_line_and_writes_nothing(
+    folder, options, message, monkeypatch, capsys
+):
     monkeypatch.chdir(folder)
-    given = ["--pairs", "pairs.csv", "--out", "out", *OPTIONS]
+    arguments = ["--pairs", "pairs.csv", "--out", "out", *OPTIONS]
     for option in options[::2]:
-        if option in given:
-            del given[given.index(option) : given.index(option) + 2]
-    monkeypatch.setattr(sys, "argv", ["sweep", *given, *options])
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        if option in arguments:
+            del arguments[arguments.index(option) : arguments.index(option) + 2]
+    monkeypatch.setattr(sys, "argv", ["sweep", *arguments, *options])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         code = main()
     except SystemExit as exit_:
         code = exit_.code
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
     captured = capsys.readouterr()
     assert code == 2

@@ -1,4 +1,4 @@
-"""The progress line: rewritten on terminals, plain and rare elsewhere, silent on request."""
+"""The progress line: rewritten on terminals, rare plain lines elsewhere, silent on request."""
 
 import io
 import sys
@@ -18,11 +18,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_line_says_what_is_done_and_left():
-    assert (
-        progress.text(HALFWAY, 10.0)
-        == "3 done, 1 failed, 4 left | 20 steps/s, 5 s left | batch of 2 at step 20 of 40"
-    )
+def test_the_line_shows_counts_rate_and_time_left():
+    expected = "3 done, 1 failed, 4 left | 20 steps/s, 5 s left | batch of 2 at step 20 of 40"
+    assert progress.text(HALFWAY, 10.0) == expected
 
 
 @pytest.mark.parametrize(
@@ -33,34 +31,34 @@ def test_durations(seconds, words):
     assert progress.duration(seconds) == words
 
 
-def test_on_a_terminal_one_line_is_rewritten(monkeypatch):
+def test_a_terminal_shows_one_line_that_is_rewritten(monkeypatch):
     monkeypatch.setattr(progress.time, "monotonic", map(float, range(100)).__next__)
-    to = Terminal()
-    monkeypatch.setattr(sys, "stderr", to)
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
     line = Line()
     line.watch(HALFWAY)
     line.watch(HALFWAY)
-    assert "\n" not in to.getvalue()
-    line.say("done")
-    assert to.getvalue().endswith("\r\033[Kdone\n")
+    assert "\n" not in stream.getvalue()
+    line.write("done")
+    assert stream.getvalue().endswith("\r\033[Kdone\n")
 
 
-def test_elsewhere_lines_are_plain_and_rare(monkeypatch):
+def test_other_streams_get_rare_plain_lines(monkeypatch):
     monkeypatch.setattr(progress.time, "monotonic", map(float, range(100)).__next__)
-    to = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", to)
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
     line = Line()
     for _ in range(65):
         line.watch(HALFWAY)
     line.watch(Status(8, 0, 0, 0, 0, 0, 300, 0))
-    assert to.getvalue().count("\n") == 2
-    assert "\033" not in to.getvalue()
+    assert stream.getvalue().count("\n") == 2
+    assert "\033" not in stream.getvalue()
 
 
-def test_quiet_says_nothing(monkeypatch):
-    to = Terminal()
-    monkeypatch.setattr(sys, "stderr", to)
+def test_quiet_prints_nothing(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
     line = Line(quiet=True)
     line.watch(HALFWAY)
-    line.say("done")
-    assert to.getvalue() == ""
+    line.write("done")
+    assert stream.getvalue() == ""

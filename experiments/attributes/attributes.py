@@ -1,17 +1,21 @@
-"""Compare the sources of an attribute on held-out LFW faces, edited as the command line edits them.
+"""Compare the sources of an attribute on held-out LFW faces.
 
     python experiments/attributes/attributes.py --faces FOLDER --out experiments/attributes \
         [--sheets FOLDER]
 
-FOLDER contains `lfw/`, a gallery. For each attribute and each way in `WAYS`, edit every face with the
-default settings: with one guide, with the mean of five guides, with five guides patch by patch, with
-the difference between a hundred faces with the attribute and a hundred without, with the direction that
-ships, and with that direction in the attribute's region only. Guides never show the reference's person.
+FOLDER contains `lfw/`, a gallery. Every face is edited with each attribute in each way of `WAYS`,
+at the default settings of the command line:
 
-The script reports the gain of the network's own attribute logit, the cosines of its descriptor to the
-reference and to the closest guide, the share of results that are closer to the reference than any other
-held-out person, and the share that dlib's network, which takes no part in the edit, still accepts as the
-same person.
+- with one guide, the mean of five guides, or five guides patch by patch;
+- with the difference between a hundred faces that have the attribute and a hundred that lack it;
+- with the direction that ships, everywhere or in the attribute's region only.
+
+Guides never show the reference's person.
+
+The script reports the gain of the network's own attribute logit, the cosines of its descriptor to
+the reference and to the closest guide, the share of results that are closer to the reference than
+any other held-out person, and the share that dlib's network, which takes no part in the edit,
+still accepts as the same person.
 """
 
 import json
@@ -100,7 +104,7 @@ def edit_request(config: Config, path: Path, attribute: str, way: str) -> Reques
 
 def edit_faces(
     network: Network, pool: Pool, requests: list[Request]
-) -> tuple[list[Image], list[Image], list[dict]]:
+) -> tuple[list[Image], list[Image], list[dict[str, Any]]]:
     """Solve edits together; return their aligned references, results and scores."""
     materials = [
         gather(request, network, pool if request.options.gallery else None) for request in requests
@@ -111,8 +115,8 @@ def edit_faces(
     ]
     solver = program(requests[0], network)
     solutions = run_batch(solver, network, stack(problems), batch_size=6)
-    results = [solution.image for solution in solutions]
-    scores = []
+    results: list[Image] = [solution.image for solution in solutions]
+    scores: list[dict[str, Any]] = []
     for result, (reference, source, _) in zip(results, materials, strict=True):
         guides = [guide.image for guide in source.guides]
         scores.append(edit_scores(network, result, reference.image, source.heads, guides))
@@ -131,7 +135,7 @@ def best_impostors(pool: Pool, paths: list[Path]) -> np.ndarray:
 
 
 def summary(
-    faces: list[Image], results: list[Image], scores: list[dict], impostors: np.ndarray
+    faces: list[Image], results: list[Image], scores: list[dict[str, Any]], impostors: np.ndarray
 ) -> dict[str, float]:
     """Return medians of the scores, and the shares of faces that pass a test."""
     landmarks = geometry.TEMPLATE * len(results[0]) - 0.5

@@ -1,10 +1,11 @@
-"""Edit six full photos from file to pasted-back file: large, small, rotated, off centre, two faces.
+"""Edit six full photos, from the input file to the pasted-back output file.
 
     python experiments/attributes/photos.py --faces FOLDER --out FOLDER
 
-The photos are held-out LFW photos, five of them scaled, rotated or joined. For each edit in `EDITS` the
-script draws a sheet (it shows the photos: keep it out of the repository), and prints the scores and the
-largest change outside the square that was edited, which should be 0.
+The photos are made from held-out LFW photos: one is unchanged, the others are enlarged, shrunk,
+rotated, off centre, or show two faces. For each edit in
+`EDITS` the script draws a sheet (it shows the photos: keep it out of the repository), and prints
+the scores and the largest change outside the square that was edited, which should be 0.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ PEOPLE = {
     "small": (5,),
     "off_centre": (6,),
 }
-"""People in each photo, the largest face first; the gallery must not choose them as their own guides."""
+"""People in each photo, the largest face first; nobody may become their own guide."""
 EDITS: dict[str, dict[str, Any]] = {
     "gallery_Eyeglasses": {"attribute": "Eyeglasses", "match": ("Male",)},
     "gallery_Smiling": {"attribute": "Smiling", "match": ("Male",)},
@@ -53,7 +54,10 @@ class Config:
 def transformed(
     photo: Image, scale: float, angle: float, shape: tuple[int, int], centre: tuple[float, float]
 ) -> Image:
-    """Scale and rotate a photo (degrees), centred at (x, y) of a canvas; mirror it past its border."""
+    """Scale and rotate a photo (degrees) about its centre, and put that at `centre` of a canvas.
+
+    Outside the photo, the canvas shows its mirror image.
+    """
     radians = np.radians(angle)
     cosine, sine = np.cos(radians), np.sin(radians)
     matrix = scale * np.array([[cosine, -sine], [sine, cosine]])

@@ -1,10 +1,12 @@
-"""How long a full-size file takes to convert, and how much memory.
+"""Time and memory of converting full-size files.
 
     python experiments/convert/convert.py --work out/convert
 
-Writes one random network of the published size in each layout (with the writers of the tests), converts it with the command line, and
-prints seconds (the whole process), peak resident memory (which counts what Python and JAX take by themselves, printed first, and the
-mapped file), and its ratio to the file's size. Files are removed as it goes; 1.2 GB of disk are needed.
+Writes one random network of the published size in each layout, with the writers of the tests, and
+converts it with the command line. Prints the seconds of the whole process, its peak resident
+memory, and the ratio of that to the file's size. Resident memory includes the mapped file, and
+Python and JAX themselves, whose share is printed first. Each file is deleted after its conversion;
+the disk needs 1.2 GB of free space.
 """
 
 import json
@@ -26,8 +28,9 @@ class Config:
     """Measure conversions at full size."""
 
     work: Path
-    """Folder for the files."""
+    """Folder for temporary files."""
     out: Path = Path(__file__).parent / "results.json"
+    """JSON file of results to write."""
     layouts: tuple[str, ...] = (
         "matconvnet-vlfeat",
         "matconvnet-vlfeat-compressed",
@@ -44,34 +47,39 @@ class Config:
         "own-safetensors",
         "own-npz-compressed",
     )
+    """Layouts to convert, by their names in `tests/published_files`."""
 
 
 CODE = """
 import sys
 from facegen_jax.convert.__main__ import main
 code = main() if len(sys.argv) > 1 else 0
-print("peak", next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+lines = open("/proc/self/status")
+print("peak", next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 sys.exit(code)
 """
-"""The command, then the peak of its own memory: what `getrusage` says of a child includes the parent that it was split from."""
+"""Runs the command, then prints the peak of its own memory.
+
+`getrusage` would not do: its peak for a child includes the parent that was forked.
+"""
 
 
-def measured(*arguments: str) -> tuple[float, float]:
-    """Seconds and peak megabytes of a conversion in a process of its own (Linux)."""
-    began = time.perf_counter()
-    done = subprocess.run(
+def measure(*arguments: str) -> tuple[float, float]:
+    """Return the seconds and peak megabytes of a conversion in a new process (Linux only)."""
+    start = time.perf_counter()
+    process = subprocess.run(
         [sys.executable, "-c", CODE, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         check=True,
     )
-    return time.perf_counter() - began, int(done.stdout.split()[-1]) * 1024 / 1e6
+    return time.perf_counter() - start, int(process.stdout.split()[-1]) * 1024 / 1e6
 
 
 def main(config: Config) -> None:
     config.work.mkdir(parents=True, exist_ok=True)
-    seconds, base = measured()
+    seconds, base = measure()
     print(f"imports alone: {seconds:.1f} s, {base:.0f} MB")
     rows: dict[str, dict[str, float]] = {
         "imports alone": {"seconds": round(seconds, 1), "megabytes": round(base)}
@@ -82,7 +90,7 @@ def main(config: Config) -> None:
         source = config.work / layout.filename
         layout.write(source, network)
         size = source.stat().st_size / 1e6
-        seconds, memory = measured(str(source), str(dest))
+        seconds, memory = measure(str(source), str(dest))
         rows[layout.name] = {
             "file_megabytes": round(size),
             "seconds": round(seconds, 1),
@@ -90,7 +98,8 @@ def main(config: Config) -> None:
             "ratio": round(memory / size, 2),
         }
         print(
-            f"{layout.name:30} {size:6.0f} MB {seconds:6.1f} s {memory:6.0f} MB  {memory / size:.2f} times the file",
+            f"{layout.name:30} {size:6.0f} MB {seconds:6.1f} s {memory:6.0f} MB "
+            f"= {memory / size:.2f} x the file",
             flush=True,
         )
         source.unlink()

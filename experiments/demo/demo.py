@@ -2,8 +2,8 @@
 
     python experiments/demo/demo.py --out out/demo
 
-The portrait shows the astronaut Eileen Collins (NASA, public domain) and ships with scikit-image. Its
-landmarks are written down here, so the demo needs no face detector.
+The portrait shows the astronaut Eileen Collins (NASA, public domain) and ships with scikit-image.
+Its landmarks are written down here, so the demo needs no face detector.
 """
 
 import sys
@@ -36,8 +36,8 @@ class Config:
         ("Eyeglasses", 1.3, "eyes+brows"),
         ("Senior", 1.0, "face+hair"),
     )
-    """Named attributes with their strengths and regions. The strip is small, so the edits are strong and
-    the identity weighs less than by default."""
+    """Named attributes with their strengths and regions. The strip is small, so the edits are
+    strong and the identity weighs less than by default."""
 
 
 def portrait() -> Image:

@@ -1,10 +1,11 @@
-"""How long does the page of 2,000 runs take: to write, to open, to filter?
+"""Measure how long the page of 2,000 runs takes to write, open and filter.
 
     python experiments/sweep/faces.py --faces ../shared/faces/lfw --out out/faces
     python experiments/report/scale.py --run out/faces/runs --out out/report
 
-The runs of a real sweep are copied under other ids, and other seeds, until they are so many. Opening and filtering are measured in headless Chromium (Debian's), the
-medians of several times: until the browser's first contentful paint, and from a change of a filter to the second frame after it.
+The runs of a real sweep are copied under other ids and seeds until there are enough.
+Opening and filtering are timed in headless Chromium (Debian's): until the browser's first
+contentful paint, and from a change of a filter to the second frame after it. Medians are reported.
 """
 
 import json
@@ -29,16 +30,24 @@ FRAME = """change => new Promise(done => {
   requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began)));
 })"""
 CHANGES = {
-    "find by name": "(field => {{ field.value = '{text}'; field.dispatchEvent(new Event('input')); }})(document.getElementById('search'))",
-    "filter by setting": "document.querySelectorAll('#filters input[type=checkbox]')[{number}].click()",
-    "sort by identity": "(field => {{ field.value = '{column}'; field.dispatchEvent(new Event('change')); }})(document.getElementById('sort'))",
+    "find by name": (
+        "(field => {{ field.value = '{text}'; field.dispatchEvent(new Event('input')); }})"
+        "(document.getElementById('search'))"
+    ),
+    "filter by setting": (
+        "document.querySelectorAll('#filters input[type=checkbox]')[{number}].click()"
+    ),
+    "sort by identity": (
+        "(field => {{ field.value = '{column}'; field.dispatchEvent(new Event('change')); }})"
+        "(document.getElementById('sort'))"
+    ),
     "clear": "document.getElementById('clear').click()",
 }
 
 
 @dataclass(frozen=True)
 class Config:
-    """What is measured."""
+    """Options of the measurement."""
 
     run: Path
     """Folder of a sweep."""
@@ -50,17 +59,17 @@ class Config:
 
 
 def multiply(config: Config) -> None:
-    """Write a folder with so many runs."""
+    """Write a folder with `config.runs` runs."""
     shutil.rmtree(config.out, ignore_errors=True)
     for kind in ("images", "traces"):
         (config.out / kind).mkdir(parents=True)
     shutil.copytree(config.run / "faces", config.out / "faces")
     shutil.copyfile(config.run / "sweep.json", config.out / "sweep.json")
-    rows = list(results.chosen(config.run, results.latest(config.run)))
+    rows = list(results.read(results.locate_latest(config.run)))
     with (config.out / "results.jsonl").open("wb") as file:
         for number in range(config.runs):
-            seed, place = divmod(number, len(rows))
-            id, row = f"{number:016x}", rows[place]
+            seed, index = divmod(number, len(rows))
+            id, row = f"{number:016x}", rows[index]
             for kind, ending in (("image", ".png"), ("trace", ".npz")):
                 if row[kind]:
                     shutil.copyfile(config.run / row[kind], config.out / f"{kind}s/{id}{ending}")
@@ -76,16 +85,16 @@ def multiply(config: Config) -> None:
             )
 
 
-def first_paint(page: Page, place: Path) -> float:
-    """Milliseconds."""
-    page.goto(place.resolve().as_uri())
+def first_paint(page: Page, path: Path) -> float:
+    """Return the milliseconds until the first contentful paint."""
+    page.goto(path.resolve().as_uri())
     page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
     return page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
 
 
 def changes(page: Page, times: int) -> dict[str, list[float]]:
-    """Milliseconds of each change, several times."""
-    found: dict[str, list[float]] = {name: [] for name in CHANGES}
+    """Return the milliseconds that each change takes, several times."""
+    took: dict[str, list[float]] = {name: [] for name in CHANGES}
     for number in range(times):
         for name, change in CHANGES.items():
             change = change.format(
@@ -93,8 +102,8 @@ def changes(page: Page, times: int) -> dict[str, list[float]]:
                 number=3 + number,
                 column=("identity_similarity", "attribute_gain")[number % 2],
             )
-            found[name].append(page.evaluate(FRAME, change))
-    return found
+            took[name].append(page.evaluate(FRAME, change))
+    return took
 
 
 def main(config: Config) -> None:
@@ -103,11 +112,11 @@ def main(config: Config) -> None:
     write_report(config.out)
     first = time.perf_counter() - began
     began = time.perf_counter()
-    (page,) = write_report(config.out)  # its small copies are there
+    (page,) = write_report(config.out)  # its thumbnails exist
     again = time.perf_counter() - began
     began = time.perf_counter()
-    write_report(config.out, drawn=True)
-    drawn = time.perf_counter() - began - again
+    write_report(config.out, figures=True)
+    figures = time.perf_counter() - began - again
     with sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=config.chromium, args=["--no-sandbox"])
         paints = [first_paint(browser.new_page(viewport=WINDOW), page) for _ in range(config.times)]
@@ -117,7 +126,7 @@ def main(config: Config) -> None:
         took = changes(tab, config.times)
         version = browser.version
         browser.close()
-    found = {
+    measured = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "chromium": version,
         "runs": config.runs,
@@ -125,7 +134,7 @@ def main(config: Config) -> None:
         "seconds": {
             "first time": round(first, 2),
             "again": round(again, 2),
-            "figures": round(drawn, 2),
+            "figures": round(figures, 2),
         },
         "first_paint_ms": round(statistics.median(paints)),
         "changes_ms": {
@@ -133,8 +142,8 @@ def main(config: Config) -> None:
             for name, values in took.items()
         },
     }
-    print(json.dumps(found, indent=2))
-    config.results.write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(measured, indent=2))
+    config.results.write_text(json.dumps(measured, indent=2) + "\n")
 
 
 if __name__ == "__main__":

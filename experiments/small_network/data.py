@@ -34,8 +34,8 @@ LFW_OPPOSITES = (
     ("Soft Lighting", "Harsh Lighting"),
     ("Straight Hair", "Curly Hair"),
 )
-"""Opposite attributes. LFW's labels come from classifiers: 1 is confident, 0 is not. A 0 in one column
-counts as a negative only if the opposite column is confident."""
+"""Opposite attributes. LFW's labels come from classifiers: 1 is confident, 0 is not. A 0 in one
+column counts as a negative only if the opposite column is confident."""
 LFW_CLEAN = {
     "tri_male": ("Male", "Female"),
     "tri_eyeglasses": ("Eyeglasses", "No Eyewear"),
@@ -124,7 +124,9 @@ def vocabulary(faces: Path) -> list[str]:
 def load(
     faces: Path, prepared: Path, name: str, attributes: list[str], *, raw: bool = False
 ) -> Faces:
-    """Load a prepared set with its labels; a hash of the identity decides the split, so it is stable.
+    """Load a prepared set with its labels.
+
+    A hash of the identity decides who is held out, so that the split never changes.
 
     Args:
         faces: folder of the sets.

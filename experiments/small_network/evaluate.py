@@ -3,10 +3,10 @@
     python experiments/small_network/evaluate.py --faces FOLDER --prepared FOLDER \
         --out experiments/small_network
 
-Verification uses pairs of LFW photos of held-out people, half of them genuine. The accuracy is the
-ten-fold one of LFW's protocol: the threshold is chosen on nine folds of people. Attributes are scored by
-the AUC of the network's own head in each set, if the set has at least 100 held-out positives and 100
-negatives. Nothing is averaged over mirror images.
+Verification uses pairs of LFW photos of held-out people, half of them genuine. The accuracy is
+the ten-fold one of LFW's protocol: the threshold is chosen on nine folds of people. Attributes
+are scored by the AUC of the network's own head in each set, if the set has at least 100 held-out
+positives and 100 negatives. Nothing is averaged over mirror images.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Fold batch normalisation into the convolutions, and write the network as a checkpoint of the package.
+"""Fold batch normalisation into the convolutions, and write a checkpoint for the package.
 
 python experiments/small_network/export.py --checkpoint FOLDER/checkpoint.pt \
     --out weights/small.safetensors

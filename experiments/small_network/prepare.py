@@ -2,9 +2,9 @@
 
     python experiments/small_network/prepare.py --faces FOLDER --out FOLDER
 
-Writes one array file per set. dlib finds the face of each photo (CC0 five-point landmarks). If it finds
-none, the set's median landmarks are used, which is sound because all three sets are roughly aligned
-already. The teacher is dlib's CC0 face ResNet, with 128 numbers per face.
+Writes one array file per set. dlib finds the face of each photo (CC0 five-point landmarks). If it
+finds none, the set's median landmarks are used, which is sound because all three sets are roughly
+aligned already. The teacher is dlib's CC0 face ResNet, with 128 numbers per face.
 """
 
 import concurrent.futures

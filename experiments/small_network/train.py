@@ -2,17 +2,17 @@
 
     python experiments/small_network/train.py --faces FOLDER --prepared FOLDER --out FOLDER
 
-The network is a narrow VGG-16 with batch normalisation, which export.py folds away. Two heads share fc7:
-an embedding that imitates the teacher's (cosine to dlib's, centred over the training photos) and the
-attributes (binary cross-entropy over the known labels).
+The network is a narrow VGG-16 with batch normalisation, which export.py folds away. Two heads
+share fc7: an embedding that imitates the teacher's (cosine to dlib's, centred over the training
+photos) and the attributes (binary cross-entropy over the known labels).
 
-Every batch is used twice: unchanged, and moved by up to `--adversarial` in the direction that raises the
-loss most (one L2 step; Goodfellow et al. 2015, Miyato et al. 2016). Gradients of networks trained this
-way look like faces rather than noise (Engstrom et al., arXiv:1906.00945), and optimising pixels depends
-on that.
+Every batch is used twice: unchanged, and moved by up to `--adversarial` in the direction that
+raises the loss most (one L2 step; Goodfellow et al. 2015, Miyato et al. 2016). Gradients of
+networks trained this way look like faces rather than noise (Engstrom et al., arXiv:1906.00945),
+and optimising pixels depends on that.
 
-Training uses PyTorch because its bfloat16 convolutions on a CPU are several times as fast as XLA's.
-Using the network does not need PyTorch.
+Training uses PyTorch because its bfloat16 convolutions on a CPU are several times as fast as
+XLA's. Using the network does not need PyTorch.
 """
 
 import json
@@ -47,8 +47,8 @@ class Config:
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
     adversarial: float = 1.0
-    """Largest L2 length of the move, in pixel values of [0, 1] over the whole 112 x 112 image; 0 turns
-    adversarial training off."""
+    """Largest L2 length of the move, in pixel values of [0, 1] over the whole 112 x 112 image; 0
+    turns adversarial training off."""
     moved_every: int = 1
     """Use moved images in every N-th batch."""
     start: Path | None = None
@@ -91,7 +91,7 @@ def load_photos(config: Config, attributes: list[str]) -> Photos:
 def start_run(config: Config, attributes: list[str]) -> Run:
     """Build network and optimizer, and restore the run's own checkpoint if it has one."""
     network = Network(config.widths, len(attributes))
-    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (stubs lack it)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     if config.start:
         network.load_state_dict(torch.load(config.start, weights_only=True)["network"])

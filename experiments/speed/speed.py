@@ -2,11 +2,11 @@
 
     python experiments/speed/speed.py
 
-A step is what the solver does: a loss at five layers and its gradient with respect to the pixels, inside
-a compiled loop, in float32, with random parameters. "plain" is the same network built from
-`lax.conv_general_dilated` and `lax.reduce_window`, with the gradients that JAX derives. Both are warmed
-up and timed alternately in one run. The script prints medians, and the ratio plain / ours (above 1: ours
-is faster).
+A step is what the solver does: a loss at five layers and its gradient with respect to the pixels,
+inside a compiled loop, in float32, with random parameters. "plain" is the same network built from
+`lax.conv_general_dilated` and `lax.reduce_window`, with the gradients that JAX derives. Both are
+warmed up and timed alternately in one run. The script prints medians, and the ratio plain / ours
+(above 1: ours is faster).
 """
 
 import os

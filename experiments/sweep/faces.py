@@ -2,8 +2,8 @@
 
     python experiments/sweep/faces.py --faces ../shared/faces/lfw --out out/faces
 
-Runs one sweep on LFW, after its dry run, and writes medians by setting. The contact sheet shows the
-photos, so it stays in --out.
+Runs one sweep on LFW, after its dry run, and writes medians by setting. The contact sheet shows
+the photos, so it stays in --out.
 """
 
 import csv
@@ -47,7 +47,7 @@ class Config:
 
 
 def write_pairs(config: Config) -> None:
-    """Choose one photo each of held-out people, spread over the alphabet; assign attributes in turn."""
+    """Pair one photo each of held-out people, spread over the alphabet, with the attributes."""
     gallery = load_gallery(config.faces)
     first: dict[str, int] = {}
     for row in np.flatnonzero(held_out(gallery)).tolist():

@@ -2,8 +2,8 @@
 
     python experiments/sweep/independence.py --faces ../shared/faces/lfw
 
-On CPUs the compiled program solves the problems of a batch one after the other. This script also times
-the alternative, which accelerators use: all of them at once.
+On CPUs the compiled program solves the problems of a batch one after the other. This script also
+times the alternative, which accelerators use: all of them at once.
 """
 
 import json

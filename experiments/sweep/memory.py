@@ -2,8 +2,8 @@
 
     python experiments/sweep/memory.py --faces ../shared/faces/lfw --out out/memory
 
-The peak is the largest resident size of the sweep's process on CPUs, and the most that JAX had in use on
-a device elsewhere.
+The peak is the largest resident size of the sweep's process on CPUs, and the most that JAX had in
+use on a device elsewhere.
 """
 
 import json

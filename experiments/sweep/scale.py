@@ -106,7 +106,7 @@ def read_rows(config: Config) -> list[dict]:
 
 
 def disk_use(folder: Path, runs: int) -> dict[str, object]:
-    """Return the bytes per run by kind of file, and the number of entries in the fullest folder."""
+    """Return the bytes per run by kind of file, and the size of the largest folder."""
     paths = list(folder.rglob("*"))
     files, folders = [p for p in paths if p.is_file()], [p for p in paths if p.is_dir()]
     suffixes = {"picture": ".png", "trace": ".npz", "line": ".jsonl", "row": ".csv"}

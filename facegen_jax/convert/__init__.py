@@ -1,4 +1,7 @@
-"""Published VGG-Face files of any layout to one: see `conversion.convert`, and `python -m facegen_jax.convert --help`."""
+"""Convert published VGG-Face files of any layout to one layout.
+
+See `conversion.convert` and `python -m facegen_jax.convert --help`.
+"""
 
 from .conversion import Converted, convert
 

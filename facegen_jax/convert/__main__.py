@@ -1,4 +1,4 @@
-"""`python -m facegen_jax.convert`: bring a published VGG-Face file to the layout of this package."""
+"""`python -m facegen_jax.convert`: convert a published VGG-Face file to this package's layout."""
 
 import sys
 from dataclasses import dataclass
@@ -21,28 +21,30 @@ PROG = "python -m facegen_jax.convert"
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert a published VGG-Face file (MatConvNet, Torch7, Caffe, Keras, PyTorch, or a tarball of Oxford) to .safetensors."""
+    """Convert a published VGG-Face file to .safetensors.
+
+    Reads MatConvNet, Torch7, Caffe, Keras and PyTorch files, and Oxford's tarballs."""
 
     source: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="SOURCE")] = None
-    """The file as it was downloaded."""
+    """The file as downloaded."""
     dest: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="DEST")] = None
     """The .safetensors file to write (default: where --params vgg-face looks)."""
     dtype: Precision = "float32"
-    """Of the numbers written: float16 and bfloat16 halve the file."""
+    """Precision of the written numbers; float16 and bfloat16 halve the file."""
     fc: bool = True
-    """Keep fc6 to fc8; --no-fc leaves convolutions only (59 MB), without descriptor and classes."""
+    """Keep fc6 to fc8; --no-fc keeps only the convolutions (59 MB): no descriptor, no classes."""
     colour: Literal["auto", "RGB", "BGR"] = "auto"
-    """Order of conv1_1's inputs in the file."""
+    """Order of conv1_1's input channels in the file."""
     names: Path | None = None
-    """names.txt of the release: the 2,622 people, kept in the converted file."""
+    """The release's names.txt: names of the 2,622 people, stored in the converted file."""
     verify: Path | None = None
-    """A picture of a face to try the converted network on."""
+    """Image of a face to try the converted network on."""
     list_known: Annotated[bool, tyro.conf.arg(name="list"), tyro.conf.FlagCreatePairsOff] = False
-    """Print the table of known files and stop."""
+    """Print the table of known files and exit."""
 
 
 def main() -> int:
-    """Parse, convert, report; exit status 0 when done, 2 on bad input."""
+    """Parse, convert and report; return the exit status: 0 on success, 2 on bad input."""
     config = parse(Convert, PROG)
     if config.list_known:
         print(published.table())
@@ -52,15 +54,15 @@ def main() -> int:
         source = _check(config, dest)
         converted = _convert(config, source, dest)
     except KeyboardInterrupt:
-        print(f"{PROG}: stopped, nothing was written", file=sys.stderr)
+        print(f"{PROG}: stopped; nothing was written", file=sys.stderr)
         return 1
     except SourceError as error:
         return fail(PROG, ValueError(f"{config.source}: {error}"))
     except (ValueError, OSError) as error:
         return fail(PROG, error)
-    except (MemoryError, RecursionError) as error:  # a file made to exhaust us
+    except (MemoryError, RecursionError) as error:  # from a file crafted to exhaust either
         return fail(PROG, ValueError(f"{config.source}: cannot be read ({type(error).__name__})"))
-    print("\n".join(converted.found))
+    print("\n".join(converted.summary))
     for line in converted.warnings:
         print(f"{PROG}: warning: {line}", file=sys.stderr)
     print(
@@ -72,11 +74,9 @@ def main() -> int:
 
 
 def _check(config: Convert, dest: Path) -> Path:
-    """Refuse what cannot work before half a gigabyte is read; returns the source."""
+    """Refuse bad options before half a gigabyte is read; return the source."""
     if config.source is None:
-        raise ValueError(
-            "give the file to convert (--list shows the known ones, --help all options)"
-        )
+        raise ValueError("give the file to convert (--list shows known files, --help all options)")
     if dest.suffix != ".safetensors":
         raise ValueError(f"{dest} should end in .safetensors")
     if config.source.resolve() == dest.resolve():
@@ -93,17 +93,21 @@ def _check(config: Convert, dest: Path) -> Path:
 
 
 def _convert(config: Convert, source: Path, dest: Path) -> Converted:
-    size = source.stat().st_size if source.is_file() else 0
-    colour = None if config.colour == "auto" else config.colour
-    with tqdm(total=2 * size, disable=None, leave=False, unit="B", unit_scale=True) as bar:
+    """Convert with a bar of bytes, on terminals only."""
+    with tqdm(disable=None, leave=False, unit="B", unit_scale=True) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
         return convert(
             source,
             dest,
             dtype=config.dtype,
             dense=config.fc,
-            colour=colour,
+            colour=None if config.colour == "auto" else config.colour,
             names=config.names,
-            progress=bar.update,
+            progress=progress,
         )
 
 

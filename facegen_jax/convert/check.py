@@ -1,4 +1,8 @@
-"""Whether tensors are a VGG-Face network: shapes and counts (errors), and statistics that show a wrong order of axes or colours (doubts)."""
+"""Checks that tensors are a VGG-Face network, read in the right order.
+
+Wrong names, shapes, counts and numbers are errors. Statistics that suggest a wrong order of axes or
+colours give warnings.
+"""
 
 import itertools
 import math
@@ -11,15 +15,16 @@ import numpy as np
 from ..network.tensor_file import blocks
 from ..network.vgg_face import DENSE, VGGFace, init_params
 from .cursor import SourceError
-from .layout import NAMES, merged
+from .layout import NAMES, stored_shapes
 
-ZEROS = 4
-"""Exact zeros at the end of a kernel that trained weights do not have."""
-COUNTS = {26: "convolutions only", 30: "without fc8", 32: "complete"}
+TRAILING_ZEROS = 4
+"""A trained kernel does not end in this many exact zeros."""
+CONTENTS = {26: "convolutions only", 30: "without fc8", 32: "complete"}
+"""Which part of the network a number of tensors makes."""
 
 
-def shapes_of(module: VGGFace, size: int) -> dict[str, tuple[int, ...]]:
-    """Shape of each tensor by name."""
+def expected_shapes(module: VGGFace, size: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor by name."""
     params = jax.eval_shape(lambda key: init_params(key, module, size), jax.random.key(0))
     return {
         f"{name}/{leaf}": tuple(params[name][leaf].shape)
@@ -29,115 +34,109 @@ def shapes_of(module: VGGFace, size: int) -> dict[str, tuple[int, ...]]:
 
 
 def check(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]) -> str:
-    """Compare names, shapes and numbers with those expected; returns what the network holds, in words.
+    """Check names, shapes and numbers; return a description of the tensors.
 
     Raises:
-        SourceError: naming the tensor, the shape expected and the shape found; or what is wrong with its numbers.
+        SourceError: names the tensor, with the expected and actual shape or the bad numbers.
     """
-    shapes = merged(tensors)
+    shapes = stored_shapes(tensors)
     for name, shape in shapes.items():
         if shape != expected[name]:
             raise SourceError(
                 f"{name} has shape {shape}, VGG-Face has {expected[name]}: another network"
             )
-    held = [name for name in DENSE if f"{name}/kernel" in shapes]
-    if len(shapes) not in COUNTS or tuple(held) != DENSE[: len(held)]:
+    dense = tuple(name for name in DENSE if f"{name}/kernel" in shapes)
+    if len(shapes) not in CONTENTS or dense != DENSE[: len(dense)]:
         raise SourceError(
-            f"{len(shapes)} tensors, with {', '.join(held)} of the dense layers; expected {', '.join(map(str, COUNTS))} tensors"
+            f"{len(shapes)} tensors, dense layers {', '.join(dense) or 'none'}; expected "
+            f"{', '.join(map(str, CONTENTS))} tensors, with dense layers from fc6 on"
         )
     for name, array in tensors.items():
         _check_numbers(name, array, shapes[name])
-    return f"{len(shapes)} tensors, {sum(map(math.prod, shapes.values())):,} parameters, {COUNTS[len(shapes)]}"
+    count = sum(map(math.prod, shapes.values()))
+    return f"{len(shapes)} tensors, {count:,} parameters, {CONTENTS[len(shapes)]}"
 
 
 def _check_numbers(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     zeros, numbers = 0, np.empty(0, np.float32)
-    for block in _as_it_lies(array):
+    for block in _memory_order(array):
         with np.errstate(over="ignore", invalid="ignore"):
             numbers = block.astype(np.float32, copy=False)
         if not np.isfinite(numbers).all():
-            raise SourceError(
-                f"{name} of shape {shape} holds numbers that are not finite (as float32)"
-            )
+            raise SourceError(f"{name} of shape {shape} holds non-finite numbers (as float32)")
         zeros += numbers.size - np.count_nonzero(numbers)
     if name.endswith("kernel") and zeros > array.size / 2:
         raise SourceError(
-            f"{name} of shape {shape} is zero in {zeros} of {array.size} places: an unfinished download?"
+            f"{name} of shape {shape} has {zeros} zeros among {array.size} numbers: "
+            "an unfinished download?"
         )
-    if name.endswith("kernel") and not numbers.ravel()[-ZEROS:].any():
+    if name.endswith("kernel") and not numbers.ravel()[-TRAILING_ZEROS:].any():
         raise SourceError(
-            f"{name} of shape {shape} ends in {min(ZEROS, numbers.size)} zeros: an unfinished download?"
+            f"{name} of shape {shape} ends in {min(TRAILING_ZEROS, numbers.size)} zeros: "
+            "an unfinished download?"
         )
 
 
-def _as_it_lies(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Blocks in the order of memory, which is faster, and puts what a damaged file lacks at the end."""
+def _memory_order(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield blocks in the order of memory.
+
+    That is faster, and the part missing from an incomplete file is at the end of the last block.
+    """
     return blocks(
         array.transpose(np.argsort([-abs(step) for step in array.strides], kind="stable"))
     )
 
 
-@np.errstate(all="ignore")  # numbers too large to square raise no doubts
-def doubts(tensors: Mapping[str, np.ndarray]) -> list[str]:
-    """Signs of a wrong order of axes or colours, in words; none for random networks and, as far as known, for right ones.
+@np.errstate(all="ignore")  # numbers whose squares overflow give no warnings
+def order_warnings(tensors: Mapping[str, np.ndarray]) -> list[str]:
+    """Return warnings about a probably wrong order of axes or colours.
 
-    Each compares the order that was read with the one that a wrong reading gives, by a trait that training leaves:
-    - weight decay balances what goes into a channel with what comes out of it (Du et al., arXiv:1806.00900), so the energies of one
-      kernel's outputs and the next one's inputs go together;
-    - the centre of a face matters more than its border, so fc6's energy depends on the place;
-    - in pictures of faces green is more like blue than like red, so conv1_1's kernels are too.
+    Random networks and, as far as known, correctly read ones give none. Each test compares the
+    order as read with the one a wrong reading would give, by a trait of trained networks:
+    - weight decay balances what enters a channel against what leaves it (Du et al.,
+      arXiv:1806.00900), so a kernel's energy by output correlates with the next one's by input;
+    - the centre of a face matters more than its border, so fc6's energy depends on the position;
+    - in images of faces green resembles blue more than red, and so do conv1_1's kernels.
     """
     energies = {
         name.removesuffix("/kernel"): _energy(array)
         for name, array in tensors.items()
         if name.endswith("kernel")
     }
-    found = [
+    warnings = [
         f"{name} ends in zeros"
         for name, array in tensors.items()
         if name.endswith("bias") and len(array) > 2 and not array[-2:].any()
     ]
-    for before, name in itertools.pairwise(NAMES):
-        if (
-            name not in energies
-            or name == "fc6"
-            or len(energies[name].inputs) != len(energies[name].outputs)
-        ):
-            continue
-        inputs, outputs = (
-            _alike(energies[before].outputs, energy)
-            for energy in (energies[name].inputs, energies[name].outputs)
-        )
-        if (
-            outputs > max(3 / len(energies[name].outputs) ** 0.5, inputs) + 0.1
-        ):  # 3 standard errors of what chance gives
-            found.append(f"{name}: inputs and outputs look exchanged")
-    if "fc6" in energies and _places_matter_more_exchanged(energies["fc6"].places):
-        found.append(
-            "fc6: its inputs look as if channels (CHW) and places (HWC) were taken for each other"
-        )
+    for previous, name in itertools.pairwise(NAMES):
+        if name in energies and name != "fc6" and _swapped(energies[previous], energies[name]):
+            warnings.append(f"{name}: inputs and outputs look swapped")
+    if "fc6" in energies and _wrong_flatten(energies["fc6"].inputs_by_position):
+        warnings.append("fc6: its inputs look flattened in the other order (CHW against HWC)")
     first = tensors["conv1_1/kernel"].astype(np.float64)
     red_green, green_blue = (
         float(np.corrcoef(first[:, :, i].ravel(), first[:, :, i + 1].ravel())[0, 1]) for i in (0, 1)
     )
     if red_green > max(0.3, green_blue + 0.03):
-        found.append(
-            "conv1_1: red and blue look exchanged; compare with --verify IMAGE, and give --colour RGB or BGR where you know"
+        warnings.append(
+            "conv1_1: red and blue look swapped; check with --verify IMAGE, and set --colour RGB "
+            "or BGR if you know the order"
         )
-    return found
+    return warnings
 
 
 class _Energy(NamedTuple):
     """Sums of squares of a kernel."""
 
-    places: np.ndarray
-    """By everything but the output."""
+    inputs_by_position: np.ndarray
+    """Summed over the outputs only."""
     outputs: np.ndarray
+    """One for each output channel."""
 
     @property
     def inputs(self) -> np.ndarray:
-        """By input channel."""
-        return self.places.reshape(-1, self.places.shape[-1]).sum(0)
+        """One for each input channel."""
+        return self.inputs_by_position.reshape(-1, self.inputs_by_position.shape[-1]).sum(0)
 
 
 def _energy(kernel: np.ndarray) -> _Energy:
@@ -149,8 +148,18 @@ def _energy(kernel: np.ndarray) -> _Energy:
     )
 
 
-def _alike(first: np.ndarray, second: np.ndarray) -> float:
-    """Correlation of logarithms."""
+def _swapped(previous: _Energy, current: _Energy) -> bool:
+    """Return whether a square kernel fits the previous layer better with its two axes swapped."""
+    if len(current.inputs) != len(current.outputs):
+        return False
+    as_read = _log_correlation(previous.outputs, current.inputs)
+    swapped = _log_correlation(previous.outputs, current.outputs)
+    chance = 3 / len(current.outputs) ** 0.5  # three standard errors of an uncorrelated pair
+    return swapped > max(chance, as_read) + 0.1
+
+
+def _log_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the correlation of the logarithms; 0 where it is undefined."""
     first, second = (np.log(np.asarray(energy, np.float64) + 1e-12) for energy in (first, second))
     return (
         float(np.corrcoef(first, second)[0, 1])
@@ -159,19 +168,16 @@ def _alike(first: np.ndarray, second: np.ndarray) -> float:
     )
 
 
-def _places_matter_more_exchanged(energies: np.ndarray) -> bool:
-    """Whether the place explains more of fc6's (log) input energies if the inputs are read in the other order."""
+def _wrong_flatten(energies: np.ndarray) -> bool:
+    """Return whether position explains more of fc6's input log energies in the other order."""
     height, width, channels = energies.shape
-    flat, places = (
-        np.log(np.asarray(energies, np.float64) + 1e-12).reshape(-1, channels),
-        height * width,
-    )
+    positions = height * width
+    flat = np.log(np.asarray(energies, np.float64) + 1e-12).reshape(-1, channels)
 
-    def explained(by_place: np.ndarray) -> float:
-        return float(by_place.mean(1).var() / max(by_place.var(), 1e-12))
+    def explained(by_position: np.ndarray) -> float:
+        return float(by_position.mean(1).var() / max(by_position.var(), 1e-12))
 
-    exchanged = (
-        flat.reshape(channels, places).T,
-        flat.T.reshape(places, channels),
-    )  # CHW taken for HWC, and the reverse
-    return places > 1 and max(map(explained, exchanged)) > max(5 * explained(flat), 10 / channels)
+    # CHW read as HWC, and the reverse.
+    others = (flat.reshape(channels, positions).T, flat.T.reshape(positions, channels))
+    best = max(map(explained, others))
+    return positions > 1 and best > max(5 * explained(flat), 10 / channels)

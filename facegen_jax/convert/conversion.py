@@ -1,7 +1,7 @@
-"""One conversion from file to file: open, read, bring to canonical order, check, write."""
+"""One conversion, from file to file: open, read, bring to canonical order, check, write."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,21 +11,23 @@ from ..network import published, tensor_file
 from ..network.checkpoint import VGG_FACE
 from ..network.published import Colour
 from ..network.vgg_face import DENSE, MEAN_RGB, VGGFace
-from .check import check, doubts, shapes_of
+from ..types import Progress
+from .check import check, expected_shapes, order_warnings
 from .content import Content, class_names, open_content
 from .cursor import SourceError
-from .layout import Parsed, canonical, merged
+from .layout import Parsed, canonical, stored_shapes
 from .source import read
 
 Precision = Literal["float32", "float16", "bfloat16"]
-CODES: dict[str, str] = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-LARGEST_HALF = 65504.0
+DTYPES: dict[str, str] = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+"""Names that safetensors gives to precisions."""
+FLOAT16_MAX = 65504.0
 
 
 class Converted(NamedTuple):
-    """What was found and written."""
+    """Report of a conversion."""
 
-    found: tuple[str, ...]
+    summary: tuple[str, ...]
     """Lines on container, hashes, colour order and contents."""
     warnings: tuple[str, ...]
     metadata: dict[str, str]
@@ -40,86 +42,100 @@ def convert(
     dense: bool = True,
     colour: Colour | None = None,
     names: Path | None = None,
-    progress: Callable[[int], object] = lambda done: None,
+    progress: Progress = lambda done, total: None,
 ) -> Converted:
-    """Convert a published file to canonical safetensors; `dest` is written whole or not at all.
+    """Convert a published file to canonical safetensors; `dest` is written atomically.
 
     Args:
-        source: a file of any layout that `source.read` knows.
-        dest: a `.safetensors` file.
-        expected: shape of every tensor, as from `check.shapes_of`; those of VGG-Face by default.
-        dtype: of the numbers written.
-        dense: keep fc6 to fc8 where the file has them.
-        colour: order of conv1_1's inputs in the file, where the user knows better than the reader.
-        names: a file of class names, one a line; else those of the source are kept.
-        progress: told of bytes hashed and written; a float32 conversion does either with about the size of the file.
+        source: a file in any container that `source.read` knows.
+        dest: the `.safetensors` file to write.
+        expected: shape of every tensor, see `check.expected_shapes`; VGG-Face's by default.
+        dtype: precision of the written numbers.
+        dense: keep fc6 to fc8 if the file has them.
+        colour: order of conv1_1's input channels in the file; overrides the reader's.
+        names: a file of class names, one per line; overrides those of the source.
+        progress: counts bytes hashed and then written; the total is estimated until writing starts.
 
     Raises:
-        SourceError: what is wrong with the source, in one line.
-        ValueError: `names` does not fit.
+        SourceError: says in one line what is wrong with the source.
+        ValueError: `names` has the wrong number of lines.
     """
-    expected = expected or shapes_of(VGGFace(), 224)
-    content = open_content(source, progress)
+    expected = expected or expected_shapes(VGGFace(), 224)
+    content = open_content(source, lambda done, size: progress(done, 2 * size))
     parsed = read(content)
-    entry = published.known(content.sha256, content.md5)
+    entry = published.find(content.sha256, content.md5)
     order = colour or (entry.colour if entry else parsed.colour)
     tensors = canonical(parsed, order)
     if not dense:
         tensors = {
             name: array for name, array in tensors.items() if name.split("/")[0] not in DENSE
         }
-    held = check(tensors, expected)
-    classes = _classes(names, content, parsed, expected["fc8/bias"][0])
+    description = check(tensors, expected)
+    classes, class_warnings = _classes(names, content, parsed, expected["fc8/bias"][0])
     notes = () if entry or colour else parsed.notes
-    if not classes and (content.names or parsed.classes):
-        notes = (
-            *notes,
-            f"names of {len(content.names or parsed.classes)} classes were left out: there are {expected['fc8/bias'][0]}",
-        )
-    warnings = (*notes, *_about_mean(parsed), *doubts(tensors))
+    warnings = (*notes, *class_warnings, *_mean_warnings(parsed), *order_warnings(tensors))
     if dtype == "float16":
-        _check_range(tensors)
+        _check_float16_range(tensors)
     metadata = _metadata(source, content, parsed, order, entry, classes)
+    _write(dest, tensors, metadata, dtype, source.stat().st_size, progress)
+    return Converted(_summary(content, parsed, order, entry, description), warnings, metadata)
+
+
+def _write(
+    dest: Path,
+    tensors: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str],
+    dtype: Precision,
+    hashed: int,
+    progress: Progress,
+) -> None:
+    """Write the tensors; progress continues after the bytes hashed."""
     dest.parent.mkdir(parents=True, exist_ok=True)
     tensor_file.write(
-        dest, tensors, metadata, CODES[dtype], shapes=merged(tensors), progress=progress
+        dest,
+        tensors,
+        metadata,
+        DTYPES[dtype],
+        shapes=stored_shapes(tensors),
+        progress=lambda done, total: progress(hashed + done, hashed + total),
     )
-    return Converted(_lines(content, parsed, order, entry, held), warnings, metadata)
 
 
 def _classes(
     names: Path | None, content: Content, parsed: Parsed, expected: int
-) -> tuple[str, ...]:
-    """Names of the classes, of the user's file, the tarball's or the network's own."""
-    found = content.names or parsed.classes
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the class names of the user's file, the tarball or the network, and warnings."""
+    classes = content.classes or parsed.classes
     if names:
-        found = class_names(names.read_bytes())
-        if len(found) != expected:
+        classes = class_names(names.read_bytes())
+        if len(classes) != expected:
             raise ValueError(
-                f"{names} has {len(found)} lines, expected the names of {expected} classes"
+                f"{names} has {len(classes)} lines, expected the names of {expected} classes"
             )
-    return found if len(found) == expected else ()
+    if classes and len(classes) != expected:
+        return (), [f"ignored the names of {len(classes)} classes: the network has {expected}"]
+    return classes, []
 
 
-def _about_mean(parsed: Parsed) -> list[str]:
+def _mean_warnings(parsed: Parsed) -> list[str]:
     if parsed.mean_rgb is None or np.allclose(parsed.mean_rgb, MEAN_RGB, atol=0.01):
         return []
-    shown = ", ".join(f"{value:.2f}" for value in parsed.mean_rgb)
-    return [
-        f"the file's own mean ({shown}) is not VGG-Face's; this package subtracts {', '.join(f'{value:.2f}' for value in MEAN_RGB)}"
-    ]
+    stated, used = (
+        ", ".join(f"{value:.2f}" for value in mean) for mean in (parsed.mean_rgb, MEAN_RGB)
+    )
+    return [f"the file's own mean ({stated}) is not VGG-Face's; this package subtracts {used}"]
 
 
-def _check_range(tensors: Mapping[str, np.ndarray]) -> None:
-    """float16 cannot hold large numbers; those of VGG-Face are small."""
+def _check_float16_range(tensors: Mapping[str, np.ndarray]) -> None:
     large = [
         name
         for name, array in tensors.items()
-        if max(abs(float(array.max())), abs(float(array.min()))) > LARGEST_HALF
+        if max(abs(float(array.max())), abs(float(array.min()))) > FLOAT16_MAX
     ]
     if large:
         raise SourceError(
-            f"{', '.join(large)} holds numbers beyond {LARGEST_HALF:g}, the largest of float16; use --dtype bfloat16 or float32"
+            f"{', '.join(large)} holds numbers beyond {FLOAT16_MAX:g}, the largest of float16; "
+            "use --dtype bfloat16 or float32"
         )
 
 
@@ -147,13 +163,22 @@ def _metadata(
     }
 
 
-def _lines(
-    content: Content, parsed: Parsed, order: Colour, entry: published.Published | None, held: str
+def _summary(
+    content: Content,
+    parsed: Parsed,
+    order: Colour,
+    entry: published.Published | None,
+    description: str,
 ) -> tuple[str, ...]:
-    reversed_input = ", conv1_1's inputs were reversed to RGB" if order == "BGR" else ""
+    reversal = ", conv1_1's input channels were reversed to RGB" if order == "BGR" else ""
+    origin = (
+        f"known as {entry.file}"
+        if entry
+        else "unknown (see --list), which does not mean that anything is wrong"
+    )
     return (
         f"{content.name}: {parsed.container}",
-        f"SHA-256 {content.sha256}, MD5 {content.md5}: {f'known as {entry.file}' if entry else 'unknown (see --list), which is no fault'}",
-        f"colour order {order}{reversed_input}",
-        held,
+        f"SHA-256 {content.sha256}, MD5 {content.md5}: {origin}",
+        f"colour order {order}{reversal}",
+        description,
     )

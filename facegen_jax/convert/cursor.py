@@ -1,4 +1,4 @@
-"""Bytes that nobody vouches for: read through a cursor that never leaves them, unpacked within bounds."""
+"""Bounds-checked reads of untrusted bytes, and decompression with a size limit."""
 
 import math
 import mmap
@@ -9,80 +9,92 @@ from typing import Any, Literal
 
 import numpy as np
 
-GROWTH = 2
-"""How often its own size a compressed file may unpack to: float weights hardly shrink, so more is not a network."""
+MAX_GROWTH = 2
+"""How many times its own size a file may unpack to; float weights barely compress."""
 SMALL = 4 << 20
-"""Files below this size may unpack to this size in any case (tiny networks, names and padding beside weights)."""
+"""Any file may unpack to this size, which covers tiny networks and the padding around weights."""
 MAX_AXES, MAX_SIDE = 8, 1 << 31
 BLOCK = 1 << 20
-"""Bytes that are read or unpacked at a time."""
+"""Bytes read or unpacked at a time."""
+TOO_LARGE = f"unpacks to more than {MAX_GROWTH} times its size; float weights barely compress"
 
 
 class SourceError(ValueError):
-    """A file that is not the network it should be; the message says what was expected, what came, and what to do."""
+    """A source file that cannot be converted.
+
+    The message states what was expected, what the file holds, and what to do.
+    """
 
     def __init__(self, message: str):
-        """Names in the message may come from the file: whatever could break the line is left out."""
+        """Limit the length and replace unprintable characters: names may come from the file."""
         super().__init__(
             "".join(letter if letter.isprintable() else "?" for letter in message[:600])
         )
 
 
 class Cursor:
-    """A position in bytes; every read is checked against their end."""
+    """A read position in a buffer; every read is bounds-checked.
+
+    `label` arguments name the object being read, for error messages.
+    """
 
     def __init__(self, data: memoryview, position: int = 0):
         self.data, self.position = data, position
 
-    def take(self, count: int, what: str = "data") -> memoryview:
-        """The next `count` bytes, not copied."""
+    def take(self, count: int, label: str = "data") -> memoryview:
+        """Return the next `count` bytes without copying, and advance."""
         if count < 0 or count > len(self.data) - self.position:
             raise SourceError(
-                f"{what} needs {count} bytes at {self.position}, the file ends at {len(self.data)}: it is damaged or cut short"
+                f"{label} needs {count} bytes at offset {self.position}, but the file ends at "
+                f"{len(self.data)}: it is damaged or truncated"
             )
         self.position += count
         return self.data[self.position - count : self.position]
 
-    def unpack(self, form: str, what: str = "a number") -> tuple[Any, ...]:
-        """Numbers in the notation of `struct`."""
-        return struct.unpack(form, self.take(struct.calcsize(form), what))
+    def unpack(self, fmt: str, label: str = "a number") -> tuple[Any, ...]:
+        """Read the values of a `struct` format string."""
+        return struct.unpack(fmt, self.take(struct.calcsize(fmt), label))
 
-    def array(self, dtype: np.dtype, count: int, what: str) -> np.ndarray:
-        """`count` numbers as a view of the file."""
-        return np.frombuffer(self.take(count * dtype.itemsize, what), dtype)
+    def array(self, dtype: np.dtype, count: int, label: str) -> np.ndarray:
+        """Return the next `count` numbers as a view of the buffer."""
+        return np.frombuffer(self.take(count * dtype.itemsize, label), dtype)
 
-    def at(self, position: int, what: str = "data") -> "Cursor":
-        """Another cursor on the same bytes."""
+    def at(self, position: int, label: str = "data") -> "Cursor":
+        """Return a new cursor on the same buffer at an absolute position."""
         if not 0 <= position <= len(self.data):
             raise SourceError(
-                f"{what} lies at {position}, the file ends at {len(self.data)}: it is damaged or cut short"
+                f"{label} should start at offset {position}, but the file ends at "
+                f"{len(self.data)}: it is damaged or truncated"
             )
         return Cursor(self.data, position)
 
 
-def shaped(
-    values: np.ndarray, shape: Sequence[Any], what: str, order: Literal["C", "F"] = "C"
+def reshape(
+    values: np.ndarray, shape: Sequence[Any], label: str, order: Literal["C", "F"] = "C"
 ) -> np.ndarray:
-    """Numbers in a shape that the file states, if that is one and fits."""
-    whole = len(shape) <= MAX_AXES and all(
+    """Reshape a flat array to a shape read from a file, after validating that shape."""
+    valid = len(shape) <= MAX_AXES and all(
         isinstance(side, int) and 0 <= side < MAX_SIDE for side in shape
     )
-    if not whole or math.prod(shape) != len(values):
-        shown = (
-            tuple(shape[:MAX_AXES])
-            if whole
-            else f"of {len(shape)} axes, negative, huge or fractional"
+    if not valid or math.prod(shape) != len(values):
+        described = (
+            str(tuple(shape[:MAX_AXES]))
+            if valid
+            else f"invalid ({len(shape)} axes, or a negative, huge or fractional side)"
         )
         raise SourceError(
-            f"{what} holds {len(values)} numbers, its shape is {shown}: the file is damaged"
+            f"{label} holds {len(values)} numbers but its shape is {described}: the file is damaged"
         )
     return values.reshape(tuple(shape), order=order) if len(values) else np.empty(0, values.dtype)
 
 
-def strided(
-    storage: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, what: str
+def strided_view(
+    storage: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, label: str
 ) -> np.ndarray:
-    """A tensor as Torch stores it, a view with steps into flat numbers, checked against their end."""
+    """Return a Torch tensor as a view of its flat storage, after checking its extent.
+
+    `strides` and `offset` count elements, not bytes.
+    """
     if 0 in shape:
         return np.empty(0, storage.dtype)
     last = offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
@@ -94,7 +106,8 @@ def strided(
         or math.prod(shape) > len(storage)
     ):
         raise SourceError(
-            f"{what} of shape {shape} reaches beyond its {len(storage)} numbers: the file is damaged"
+            f"{label} of shape {shape} extends beyond the {len(storage)} numbers of its storage: "
+            "the file is damaged"
         )
     size = storage.dtype.itemsize
     return np.lib.stride_tricks.as_strided(
@@ -102,8 +115,13 @@ def strided(
     )
 
 
-def room(size: int) -> memoryview:
-    """Bytes to fill, which take memory only as they are filled."""
+def unpacked_limit(packed: int) -> int:
+    """Return how many bytes a compressed file of `packed` bytes may unpack to."""
+    return max(SMALL, MAX_GROWTH * packed)
+
+
+def allocate(size: int) -> memoryview:
+    """Return a writable buffer whose pages take memory only once they are written."""
     return (
         memoryview(mmap.mmap(-1, size, access=mmap.ACCESS_COPY))
         if size
@@ -111,13 +129,16 @@ def room(size: int) -> memoryview:
     )
 
 
-def inflate(packed: memoryview, size: int, what: str, headless: bool = False) -> memoryview:
-    """Exactly `size` bytes out of a zlib stream (`headless`: of a zip member), with no more memory than that."""
-    if size > max(SMALL, GROWTH * len(packed)):
+def inflate(packed: memoryview, size: int, label: str, raw: bool = False) -> memoryview:
+    """Decompress exactly `size` bytes of a zlib stream, using no more memory than that.
+
+    Set `raw` for a deflate stream without the zlib header, as zip members have.
+    """
+    if size > unpacked_limit(len(packed)):
         raise SourceError(
-            f"{what} unpacks to {size} bytes from {len(packed)}, which no float weights do"
+            f"{label} unpacks from {len(packed)} to {size} bytes; float weights barely compress"
         )
-    view, filled, taken, stream = room(size), 0, 0, zlib.decompressobj(-15 if headless else 15)
+    view, filled, taken, stream = allocate(size), 0, 0, zlib.decompressobj(-15 if raw else 15)
     try:
         while filled < size:
             block = stream.unconsumed_tail or packed[taken : taken + BLOCK]
@@ -125,27 +146,26 @@ def inflate(packed: memoryview, size: int, what: str, headless: bool = False) ->
             piece = stream.decompress(block, size - filled)
             if not piece and not block:
                 raise SourceError(
-                    f"{what}: the compressed data end after {filled} of {size} bytes: the file is cut short"
+                    f"{label}: the compressed data ends after {filled} of {size} bytes: "
+                    "the file is truncated"
                 )
             view[filled : filled + len(piece)] = piece
             filled += len(piece)
             if taken % (64 * BLOCK) == 0:
-                _give_back(packed[:taken])
+                _release(packed[:taken])
     except zlib.error as error:
-        raise SourceError(f"{what}: damaged compressed data ({error})") from None
+        raise SourceError(f"{label}: damaged compressed data ({error})") from None
     return view.toreadonly()
 
 
-def _give_back(consumed: memoryview) -> None:
-    """Return the memory of bytes that will not be read again, so that packed and unpacked data do not add up."""
+def _release(consumed: memoryview) -> None:
+    """Release the pages of bytes already read, so that packed and unpacked data do not add up."""
     mapped = consumed.obj
     if not isinstance(mapped, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
         return
     addresses = [np.frombuffer(buffer, np.uint8).ctypes.data for buffer in (consumed, mapped)]
     first = addresses[0] - addresses[1]
-    start, end = (
-        -(-first // mmap.PAGESIZE) * mmap.PAGESIZE,
-        (first + len(consumed)) // mmap.PAGESIZE * mmap.PAGESIZE,
-    )
+    start = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
+    end = (first + len(consumed)) // mmap.PAGESIZE * mmap.PAGESIZE
     if end > start:
         mapped.madvise(mmap.MADV_DONTNEED, start, end - start)

@@ -1,12 +1,13 @@
-"""From a container's arrays to canonical tensors: names, axes, colour order. The only place with conversion algebra.
+"""The conversion algebra: from the arrays of any container to canonical names, axes and colours.
 
-Canonical is what `vgg_face` takes: kernels height, width, input, output (HWIO) with RGB input, dense kernels (input, output) whose
-input is a height-width-channel flatten. Everything here is a view; nothing is copied before it is written.
+Canonical is the layout that `vgg_face` uses: kernels as (height, width, input, output) (HWIO) for
+RGB input, dense kernels as (input, output), with the input of fc6 flattened in (height, width,
+channel) order. Everything here is a view; nothing is copied before it is written.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,46 +17,49 @@ from .cursor import SourceError
 
 NAMES = (*CONVOLUTIONS, *DENSE)
 Axes = Literal["HWIO", "OIHW"]
+Pair: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""Kernel and bias of a layer."""
 
 
 class Parsed(NamedTuple):
-    """What a reader found: kernel and bias of each layer as they are in the file, and how to understand them."""
+    """The layers a reader found, as they are stored in the file, and how to interpret them."""
 
     container: str
-    layers: dict[str, tuple[np.ndarray, np.ndarray]]
+    layers: dict[str, Pair]
     axes: Axes
-    """HWIO: dense kernels are (input, output), fc6 takes an HWC flatten. OIHW: (output, input), fc6 takes a CHW flatten."""
+    """HWIO: dense kernels are (input, output) and fc6 takes an HWC flatten. OIHW: they are
+    (output, input) and fc6 takes a CHW flatten."""
     colour: Colour
     mean_rgb: tuple[float, ...] | None = None
-    """As the file itself states it, 0-255."""
+    """Mean colour stated by the file, in 0-255."""
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """Remarks for the person at the terminal."""
+    """Assumptions that the user should check."""
 
 
-def by_position(
-    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Name layers by their order, for containers that carry no names of VGG-Face."""
+def by_position(pairs: Sequence[Pair]) -> dict[str, Pair]:
+    """Name layers by their order, for containers without VGG-Face's layer names."""
     if len(pairs) not in (len(CONVOLUTIONS), len(NAMES) - 1, len(NAMES)):
         raise SourceError(
-            f"{len(pairs)} layers with weights; VGG-Face has {len(CONVOLUTIONS)} convolutions and up to 3 dense layers"
+            f"{len(pairs)} layers with weights; VGG-Face has {len(CONVOLUTIONS)} convolutions "
+            "and up to 3 dense layers"
         )
     return dict(zip(NAMES, pairs, strict=False))
 
 
 def canonical(parsed: Parsed, colour: Colour | None = None) -> dict[str, np.ndarray]:
-    """Tensors named `conv1_1/kernel`, ..., in the order of the network.
+    """Return tensors named `conv1_1/kernel`, ..., in the order of the network.
 
-    Returned kernels of fc6 keep the four axes (height, width, input, output), of which the first three make one: merging them here
-    would copy 400 MB.
+    fc6's kernel keeps four axes (height, width, input, output); `stored_shapes` merges the first
+    three when it is written, because merging them here would copy 400 MB.
 
     Args:
-        parsed: what a reader gave.
-        colour: of conv1_1's input in the file, where the user knows better.
+        parsed: layers from a reader.
+        colour: order of conv1_1's input channels in the file; overrides the reader's.
 
     Raises:
-        SourceError: a layer is missing, or its arrays have the wrong number of axes or sizes that do not belong together.
+        SourceError: a layer is missing, or its arrays have the wrong number of axes or
+            inconsistent sizes.
     """
     missing = [name for name in CONVOLUTIONS if name not in parsed.layers]
     if missing:
@@ -67,19 +71,16 @@ def canonical(parsed: Parsed, colour: Colour | None = None) -> dict[str, np.ndar
         if name not in parsed.layers:
             continue
         kernel, bias = parsed.layers[name]
-        if (
-            name in DENSE and parsed.axes == "OIHW" and kernel.shape[:2] == (1, 1)
-        ):  # Caffe's old form of two axes
-            kernel = kernel.reshape(kernel.shape[2:])
         if name in CONVOLUTIONS:
             kernel = _convolution(name, kernel, parsed.axes)
         elif name == "fc6":
-            kernel = _first_dense(kernel, tensors["conv5_3/kernel"].shape[-1], parsed.axes)
+            kernel = _fc6(kernel, tensors["conv5_3/kernel"].shape[-1], parsed.axes)
         else:
             kernel = _dense(name, kernel, parsed.axes)
         if bias.size != kernel.shape[-1]:
             raise SourceError(
-                f"{name}/bias has shape {bias.shape}, expected {(kernel.shape[-1],)} after a kernel of shape {kernel.shape}"
+                f"{name}/bias has shape {bias.shape}, expected {(kernel.shape[-1],)} to match the "
+                f"kernel's {kernel.shape}"
             )
         tensors[f"{name}/kernel"], tensors[f"{name}/bias"] = kernel, bias.reshape(-1)
     if (colour or parsed.colour) == "BGR":
@@ -88,36 +89,38 @@ def canonical(parsed: Parsed, colour: Colour | None = None) -> dict[str, np.ndar
 
 
 def _convolution(name: str, kernel: np.ndarray, axes: Axes) -> np.ndarray:
-    if (
-        kernel.ndim == 2 and axes == "OIHW" and kernel.shape[1] % 9 == 0
-    ):  # Torch's SpatialConvolutionMM
-        kernel = kernel.reshape(len(kernel), -1, 3, 3)
+    if kernel.ndim == 2 and axes == "OIHW" and kernel.shape[1] % 9 == 0:
+        kernel = kernel.reshape(len(kernel), -1, 3, 3)  # Torch's SpatialConvolutionMM
     if kernel.ndim != 4:
         raise SourceError(f"{name}/kernel has shape {kernel.shape}, expected four axes")
     return kernel if axes == "HWIO" else kernel.transpose(2, 3, 1, 0)
 
 
-def _first_dense(kernel: np.ndarray, channels: int, axes: Axes) -> np.ndarray:
-    """fc6 as a convolution over the whole map: (height, width, input, output)."""
+def _fc6(kernel: np.ndarray, channels: int, axes: Axes) -> np.ndarray:
+    """Return fc6 as a convolution over the whole feature map: (height, width, input, output)."""
+    kernel = _without_unit_axes(kernel, axes)
     if kernel.ndim == 2:
         inputs, outputs = kernel.shape if axes == "HWIO" else kernel.shape[::-1]
         side = math.isqrt(inputs // channels)
         if side * side * channels != inputs:
             raise SourceError(
-                f"fc6/kernel has shape {kernel.shape}, expected {channels} channels times a square number of places"
+                f"fc6/kernel has shape {kernel.shape}, expected {channels} channels times a "
+                "square number of positions"
             )
         kernel = kernel.reshape(
             (side, side, channels, outputs) if axes == "HWIO" else (outputs, channels, side, side)
         )
-    placed = kernel.transpose(2, 3, 1, 0) if axes == "OIHW" and kernel.ndim == 4 else kernel
-    if placed.ndim != 4 or placed.shape[0] != placed.shape[1] or placed.shape[2] != channels:
+    hwio = kernel.transpose(2, 3, 1, 0) if axes == "OIHW" and kernel.ndim == 4 else kernel
+    if hwio.ndim != 4 or hwio.shape[0] != hwio.shape[1] or hwio.shape[2] != channels:
         raise SourceError(
-            f"fc6/kernel has shape {kernel.shape}, expected axes {axes} with a square of places and {channels} input channels"
+            f"fc6/kernel has shape {kernel.shape}, expected axes {axes} over a square map of "
+            f"{channels} channels"
         )
-    return placed
+    return hwio
 
 
 def _dense(name: str, kernel: np.ndarray, axes: Axes) -> np.ndarray:
+    kernel = _without_unit_axes(kernel, axes)
     if kernel.ndim == 4:  # written as a 1x1 convolution
         kernel = kernel.reshape(
             [
@@ -131,8 +134,14 @@ def _dense(name: str, kernel: np.ndarray, axes: Axes) -> np.ndarray:
     return kernel if axes == "HWIO" else kernel.T
 
 
-def merged(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    """Shapes as they are written: fc6's height, width and input as one axis."""
+def _without_unit_axes(kernel: np.ndarray, axes: Axes) -> np.ndarray:
+    """Drop the two leading unit axes with which old Caffe files store dense kernels."""
+    leading = axes == "OIHW" and kernel.shape[:2] == (1, 1)
+    return kernel.reshape(kernel.shape[2:]) if leading else kernel
+
+
+def stored_shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes to write: fc6's height, width and input become one axis."""
     return {
         name: (math.prod(array.shape[:-1]), array.shape[-1])
         if name == "fc6/kernel"

@@ -1,6 +1,8 @@
-"""MatConvNet `.mat`: the files of vlfeat.org (`layers` beside `meta`, or beside `normalization`), of Oxford (`net`), and DagNN's.
+"""MatConvNet `.mat`: vlfeat.org's files, Oxford's, and DagNN's.
 
-Kernels lie as height, width, input, output; a convolution there is a correlation, as here. Layers are found by type and name, never by number.
+vlfeat.org's hold `layers` beside `meta` (or, in older ones, beside `normalization`); Oxford's holds
+the same in a struct `net`. Kernels are stored as (height, width, input, output), and a convolution
+is a cross-correlation, as in this package. Layers are found by type and name, never by number.
 """
 
 from typing import Any
@@ -8,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from .cursor import SourceError
-from .layout import NAMES, Parsed, by_position
+from .layout import NAMES, Pair, Parsed, by_position
 from .mat5 import read_mat
-
-Pair = tuple[np.ndarray, np.ndarray]
 
 
 def read(data: memoryview) -> Parsed:
@@ -20,32 +20,35 @@ def read(data: memoryview) -> Parsed:
     net = variables.get("net", variables)
     if not isinstance(net, dict) or "layers" not in net:
         raise SourceError(
-            f"a MAT-file without a network: expected layers or net, found {', '.join(variables) or 'nothing'}"
+            "a MAT-file without a network: expected a variable layers or net, "
+            f"found {', '.join(variables) or 'nothing'}"
         )
-    form = "Oxford, net" if "net" in variables else "vlfeat, layers"
-    found = _of_graph(net) if "params" in net else _of_chain(net)
+    is_graph = "params" in net
+    origin = "Oxford, net" if "net" in variables else "vlfeat, layers"
+    layers = _graph_layers(net) if is_graph else _chain_layers(net)
+    named = set(layers) <= set(NAMES)
     meta = net["meta"] if isinstance(net.get("meta"), dict) else net
     mean = _mean(meta)
-    named = set(found) <= set(NAMES)
+    # The mean reveals the colour order: red is by far the largest of VGG-Face's.
+    reversed_mean = mean is not None and mean[0] < mean[2]
     return Parsed(
-        f"MatConvNet .mat ({'DagNN' if 'params' in net else form})",
-        found if named else by_position(list(found.values())),
+        f"MatConvNet .mat ({'DagNN' if is_graph else origin})",
+        layers if named else by_position(list(layers.values())),
         "HWIO",
-        # The mean tells the order: red is the largest by far in the right one.
-        "BGR" if mean and mean[0] < mean[2] else "RGB",
-        mean[::-1] if mean and mean[0] < mean[2] else mean,
+        "BGR" if reversed_mean else "RGB",
+        mean[::-1] if mean and reversed_mean else mean,
         _classes(meta),
     )
 
 
-def _rows(value: Any) -> list[dict[str, Any]]:
-    """A cell or an array of structs, as a list of structs."""
+def _structs(value: Any) -> list[dict[str, Any]]:
+    """Return a cell or an array of structs as a list of structs."""
     rows = value if isinstance(value, list) else [value]
     return [row for row in rows if isinstance(row, dict)]
 
 
-def _name(row: dict[str, Any]) -> str:
-    name = row.get("name")
+def _name(struct: dict[str, Any]) -> str:
+    name = struct.get("name")
     return name if isinstance(name, str) else ""
 
 
@@ -54,24 +57,24 @@ def _arrays(value: Any) -> list[np.ndarray]:
     return [array for array in values if isinstance(array, np.ndarray) and array.size]
 
 
-def _of_chain(net: dict[str, Any]) -> dict[str, Pair]:
-    """SimpleNN: every layer holds its own `weights`, before 2015 `filters` and `biases`."""
-    found: dict[str, Pair] = {}
-    for number, layer in enumerate(_rows(net["layers"])):
+def _chain_layers(net: dict[str, Any]) -> dict[str, Pair]:
+    """Return the layers of a SimpleNN, which hold `weights` (before 2015 `filters`, `biases`)."""
+    layers: dict[str, Pair] = {}
+    for number, layer in enumerate(_structs(net["layers"])):
         arrays = _arrays(layer.get("weights")) or [
             *_arrays(layer.get("filters")),
             *_arrays(layer.get("biases")),
         ]
         if len(arrays) == 2:
-            found[_name(layer) or str(number)] = (arrays[0], arrays[1])
-    return found
+            layers[_name(layer) or str(number)] = (arrays[0], arrays[1])
+    return layers
 
 
-def _of_graph(net: dict[str, Any]) -> dict[str, Pair]:
-    """DagNN: layers name their parameters, which lie in a list of their own."""
-    values = {_name(row): row.get("value") for row in _rows(net["params"])}
-    found: dict[str, Pair] = {}
-    for number, layer in enumerate(_rows(net["layers"])):
+def _graph_layers(net: dict[str, Any]) -> dict[str, Pair]:
+    """Return the layers of a DagNN, which refer by name to a separate list of parameters."""
+    values = {_name(struct): struct.get("value") for struct in _structs(net["params"])}
+    layers: dict[str, Pair] = {}
+    for number, layer in enumerate(_structs(net["layers"])):
         names = layer.get("params")
         arrays = [
             array
@@ -79,12 +82,12 @@ def _of_graph(net: dict[str, Any]) -> dict[str, Pair]:
             for array in _arrays(values.get(name if isinstance(name, str) else ""))
         ]
         if len(arrays) == 2:
-            found[_name(layer) or str(number)] = (arrays[0], arrays[1])
-    return found
+            layers[_name(layer) or str(number)] = (arrays[0], arrays[1])
+    return layers
 
 
 def _mean(meta: dict[str, Any]) -> tuple[float, ...] | None:
-    """`averageImage`: three numbers, or a picture of them."""
+    """Return the mean colour of `averageImage`, which holds three numbers or a whole image."""
     normalization = meta.get("normalization")
     average = normalization.get("averageImage") if isinstance(normalization, dict) else None
     if not isinstance(average, np.ndarray) or average.size < 3 or average.size % 3:

@@ -1,4 +1,4 @@
-"""Our own files: `.safetensors`, and `.npz` with the same names."""
+"""Files in this package's own layout: `.safetensors`, and `.npz` with the same names."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from ..network.tensor_file import TensorFileError, parse
-from .cursor import Cursor, SourceError, shaped
+from .cursor import Cursor, SourceError, reshape
 from .layout import NAMES, Parsed
 from .zipped import Zip
 
@@ -15,7 +15,7 @@ NUMBERS = r"[<>|=]?(f[248]|[iu][1248])"
 
 
 def is_safetensors(data: memoryview) -> bool:
-    """Whether the file begins with a header's length and a JSON object."""
+    """Return whether the data begins with a header length and a JSON object."""
     return (
         len(data) > 9
         and 2 <= int.from_bytes(data[:8], "little") <= len(data)
@@ -44,7 +44,7 @@ def read_npz(files: Zip) -> Parsed:
     )
 
 
-def _parsed(tensors: dict[str, np.ndarray], container: str) -> Parsed:
+def _parsed(tensors: dict[str, np.ndarray], suffix: str) -> Parsed:
     layers = {
         name: (tensors[f"{name}/kernel"], tensors[f"{name}/bias"])
         for name in NAMES
@@ -53,26 +53,24 @@ def _parsed(tensors: dict[str, np.ndarray], container: str) -> Parsed:
     unknown = [name for name in tensors if name.rpartition("/")[0] not in layers]
     if unknown:
         raise SourceError(
-            f"unknown tensors {', '.join(unknown[:3])}; expected names like conv1_1/kernel and conv1_1/bias"
+            f"unknown tensors {', '.join(unknown[:3])}; "
+            "expected names like conv1_1/kernel and conv1_1/bias"
         )
-    return Parsed(f".{container} (canonical names)", layers, "HWIO", "RGB")
+    return Parsed(f".{suffix} (canonical names)", layers, "HWIO", "RGB")
 
 
 def _npy(data: memoryview, name: str) -> np.ndarray:
-    """An array in NumPy's format; pickled objects are refused."""
+    """Read an array in NumPy's format; refuse pickled objects."""
     cursor = Cursor(data)
     magic, major, _ = cursor.unpack("<6sBB", name)
     if magic != NPY or major not in (1, 2, 3):
-        raise SourceError(f"{name} is no array of NumPy's format 1 to 3: the file is damaged")
+        raise SourceError(f"{name} is not an array in NumPy format 1 to 3: the file is damaged")
     length = cursor.unpack("<H" if major == 1 else "<I", name)[0]
     text = bytes(cursor.take(min(length, 10_000), name))
     try:
         header = ast.literal_eval(text.decode("latin-1"))
-        dtype, shape, fortran = (
-            str(header["descr"]),
-            tuple(header["shape"]),
-            bool(header["fortran_order"]),
-        )
+        dtype, shape = str(header["descr"]), tuple(header["shape"])
+        order = "F" if header["fortran_order"] else "C"
     except (
         ValueError,
         SyntaxError,
@@ -84,6 +82,6 @@ def _npy(data: memoryview, name: str) -> np.ndarray:
     ):
         raise SourceError(f"{name} has a damaged header") from None
     if not re.fullmatch(NUMBERS, dtype):
-        raise SourceError(f"{name} holds {dtype[:20]}, expected plain numbers")
+        raise SourceError(f"{name} has dtype {dtype[:20]}, expected plain numbers")
     count = (len(data) - cursor.position) // np.dtype(dtype).itemsize
-    return shaped(cursor.array(np.dtype(dtype), count, name), shape, name, "F" if fortran else "C")
+    return reshape(cursor.array(np.dtype(dtype), count, name), shape, name, order)

@@ -1,6 +1,7 @@
-"""Pickles read as data: a few instructions that build plain values are followed, nothing is imported or called.
+"""Pickles read as data.
 
-`pickletools` takes the instructions apart (with bounds checks); classes and functions become their names.
+Only instructions that build plain values are run; nothing is imported or called. `pickletools`
+decodes the instructions, with bounds checks; classes and functions become their names.
 """
 
 import io
@@ -9,20 +10,20 @@ from typing import Any, NamedTuple
 
 from .cursor import SourceError
 
-MAX_INSTRUCTIONS, MAX_HEAD = 200_000, 1 << 24
-HEAD_TOO_LONG = (
-    "pickled values of more than 16 MiB beside the tensors: not a state dict of VGG-Face"
+MAX_INSTRUCTIONS, MAX_PICKLE = 200_000, 1 << 24
+PICKLE_TOO_LARGE = (
+    "more than 16 MiB of pickled values beside the tensors: not a state dict of VGG-Face"
 )
 
 
 class Name(NamedTuple):
-    """A class or function, by its name only."""
+    """A class or function, represented by its name alone."""
 
     name: str
 
 
 class Call(NamedTuple):
-    """What a function would have made; it was not called."""
+    """A function call recorded in the pickle and never made."""
 
     name: str
     arguments: tuple[Any, ...]
@@ -35,7 +36,7 @@ class Persistent(NamedTuple):
 
 
 class _Mark:
-    """The place on the stack that MARK leaves."""
+    """The marker that MARK pushes onto the stack."""
 
 
 _MARK = _Mark()
@@ -51,16 +52,17 @@ _LITERALS = {
     "BINFLOAT",
     "SHORT_BINBYTES",
     "BINBYTES",
+    "SHORT_BINSTRING",
+    "BINSTRING",
 }
-_LITERALS |= {"SHORT_BINSTRING", "BINSTRING"}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def read_pickle(stream: io.BytesIO) -> Any:
-    """The value of the pickle at the stream's position, which moves behind it.
+    """Return the value of the pickle at the stream's position, and advance past it.
 
     Raises:
-        SourceError: damaged, or an instruction that no state dict needs.
+        SourceError: a damaged pickle, or an instruction that no state dict needs.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -68,21 +70,23 @@ def read_pickle(stream: io.BytesIO) -> Any:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if count > MAX_INSTRUCTIONS:
                 raise SourceError(
-                    f"a pickle of more than {MAX_INSTRUCTIONS} instructions: not a state dict of VGG-Face"
+                    f"a pickle of more than {MAX_INSTRUCTIONS} instructions: "
+                    "not a state dict of VGG-Face"
                 )
             if opcode.name == "STOP":
                 return stack.pop()
-            _follow(opcode.name, argument, stack, memo)
+            _run(opcode.name, argument, stack, memo)
     except SourceError:
         raise
-    except Exception as error:  # whatever broken instructions make of the stack
+    except Exception as error:  # damaged instructions can misuse the stack in any way
         raise SourceError(
             f"a damaged pickle ({type(error).__name__}: {str(error)[:100]})"
         ) from None
-    raise SourceError("a pickle without an end: the file is cut short")
+    raise SourceError("a pickle without an end: the file is truncated")
 
 
-def _follow(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
+def _run(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
+    """Run one instruction: push a value, or read or write the memo."""
     if name in ("PROTO", "FRAME"):
         return
     if name in _LITERALS:
@@ -102,13 +106,13 @@ def _follow(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) ->
     elif name in _TUPLES:
         stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
     elif name == "TUPLE":
-        stack.append(tuple(_marked(stack)))
+        stack.append(tuple(_pop_to_mark(stack)))
     else:
         _combine(name, argument, stack)
 
 
 def _combine(name: str, argument: Any, stack: list[Any]) -> None:
-    """Instructions that put values into others, or stand for code."""
+    """Run an instruction that fills containers or represents code."""
     if name == "GLOBAL":
         stack.append(Name(argument.replace(" ", ".")))
     elif name == "STACK_GLOBAL":
@@ -118,59 +122,60 @@ def _combine(name: str, argument: Any, stack: list[Any]) -> None:
         stack.append(Persistent(stack.pop()))
     elif name in ("REDUCE", "NEWOBJ"):
         arguments, function = stack.pop(), stack.pop()
-        stack.append(_called(function, arguments))
+        stack.append(_call(function, arguments))
     elif name == "BUILD":
-        stack.pop()  # attributes of an object; a state dict's values are not among them
+        stack.pop()  # object attributes, which hold none of a state dict's values
     elif name == "APPEND":
         value = stack.pop()
         stack[-1].append(value)
     elif name == "APPENDS":
-        values = _marked(stack)
+        values = _pop_to_mark(stack)
         stack[-1].extend(values)
     elif name == "SETITEM":
         value, key = stack.pop(), stack.pop()
         stack[-1][_key(key)] = value
     elif name == "SETITEMS":
-        values = _marked(stack)
+        values = _pop_to_mark(stack)
         stack[-1].update(zip(map(_key, values[::2]), values[1::2], strict=True))
     else:
         raise SourceError(
-            f"a pickle with the instruction {name}, which no state dict needs; save model.state_dict() with torch.save"
+            f"a pickle with the instruction {name}, which no state dict needs; "
+            "save model.state_dict() with torch.save"
         )
 
 
-def _called(function: Any, arguments: Any) -> Any:
+def _call(function: Any, arguments: Any) -> Any:
+    """Record a call instead of making it; only an OrderedDict becomes a dict."""
     if not isinstance(function, Name) or not isinstance(arguments, tuple):
-        raise SourceError("a pickle that calls what is no function: the file is damaged")
-    if (
-        function.name == "collections.OrderedDict"
-    ):  # Python 2 gives it a list of pairs, Python 3 fills it afterwards
+        raise SourceError("a pickle that calls something other than a function: it is damaged")
+    if function.name == "collections.OrderedDict":
+        # Python 2 passes a list of pairs; Python 3 passes nothing and sets the items later.
         return {_key(key): value for key, value in (arguments[0] if arguments else ())}
     return Call(function.name, arguments)
 
 
 def _key(value: Any) -> str | int:
-    """A key of a dict; nested ones would take forever to hash."""
+    """Return a dict key; refuse nested ones, which could take forever to hash."""
     if not isinstance(value, str | int):
         raise SourceError(
-            "a pickled dict whose keys are neither text nor numbers: not a state dict"
+            "a pickled dict whose keys are neither strings nor integers: not a state dict"
         )
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise SourceError("a pickle that names what is no text: the file is damaged")
+        raise SourceError("a pickle whose class name is not a string: the file is damaged")
     return value
 
 
-def _marked(stack: list[Any]) -> list[Any]:
-    """What lies above the last mark, taken off together with it."""
-    place = len(stack) - 1
-    while stack[place] is not _MARK:
-        place -= 1
-        if place < 0:
-            raise SourceError("a pickle that collects without a mark: the file is damaged")
-    values = stack[place + 1 :]
-    del stack[place:]
+def _pop_to_mark(stack: list[Any]) -> list[Any]:
+    """Pop the values above the last mark, and the mark itself."""
+    index = len(stack) - 1
+    while stack[index] is not _MARK:
+        index -= 1
+        if index < 0:
+            raise SourceError("a pickle without the mark it pops to: the file is damaged")
+    values = stack[index + 1 :]
+    del stack[index:]
     return values

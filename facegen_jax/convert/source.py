@@ -1,4 +1,4 @@
-"""Which container a file is, by its content and never by its name, and its reader."""
+"""Container detection, by content and never by file name, and the reader of each container."""
 
 from . import caffe, keras, matconvnet, native, pytorch, torch7
 from .content import Content
@@ -8,14 +8,17 @@ from .layout import Parsed
 from .mat5 import is_mat
 from .zipped import Zip, is_zip
 
-CONTAINERS = "MatConvNet .mat, Torch7 .t7, Caffe .caffemodel, Keras .h5, PyTorch .pth, .safetensors, .npz, or a tarball with one of them"
+CONTAINERS = (
+    "MatConvNet .mat, Torch7 .t7, Caffe .caffemodel, Keras .h5, PyTorch .pth, .safetensors, .npz, "
+    "or a tarball that holds one of them"
+)
 
 
 def read(content: Content) -> Parsed:
-    """Read a network from the content of a file.
+    """Read a network with the reader of its container.
 
     Raises:
-        SourceError: an unknown container, a damaged file, or another network than VGG-Face.
+        SourceError: an unknown container, a damaged file, or a network other than VGG-Face.
     """
     data = content.data
     if is_hdf5(data[512:]):
@@ -25,7 +28,7 @@ def read(content: Content) -> Parsed:
     if is_hdf5(data):
         return keras.read(data)
     if is_zip(data):
-        return _zipped(Zip(data))
+        return _read_zip(Zip(data))
     if pytorch.is_legacy(data):
         return pytorch.read_legacy(data)
     if native.is_safetensors(data):
@@ -36,17 +39,17 @@ def read(content: Content) -> Parsed:
         return caffe.read(data)
     if not any(data[: 1 << 16]):
         raise SourceError(f"begins with zeros only: an unfinished download? Expected {CONTAINERS}")
-    raise SourceError(f"not a container that is known; expected {CONTAINERS}")
+    raise SourceError(f"unknown container; expected {CONTAINERS}")
 
 
-def _zipped(files: Zip) -> Parsed:
+def _read_zip(files: Zip) -> Parsed:
     if any(name.endswith("data.pkl") for name in files.members):
         return pytorch.read_zip(files)
     if files.members and all(name.endswith(".npy") for name in files.members):
         return native.read_npz(files)
-    inside = next((name for name in files.members if name.endswith(".weights.h5")), None)
-    if inside:  # a .keras file
-        return keras.read(files.read(inside))
+    weights = next((name for name in files.members if name.endswith(".weights.h5")), None)
+    if weights:  # a .keras file
+        return keras.read(files.read(weights))
     raise SourceError(
-        f"a zip file without a network in it; it holds {', '.join(list(files.members)[:5]) or 'nothing'}"
+        f"a zip file without a network; it holds {', '.join(list(files.members)[:5]) or 'nothing'}"
     )

@@ -19,7 +19,8 @@ from .program import CHUNK, initial_state, run_chunk
 from .solver import Solution, Solver
 
 SHARE = 0.7
-"""Share of the available memory that an automatic batch may take: the next is prepared beside it."""
+"""Share of the available memory that an automatic batch may take: the next is prepared beside
+it."""
 
 
 def run_batch(

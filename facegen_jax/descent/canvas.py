@@ -1,9 +1,9 @@
 """How images are parameterised while they are optimised: linear, invertible maps.
 
-Both canvases work in decorrelated colour: luma and two colour differences. `chroma` scales the colour
-differences, so that an optimizer with steps of one size in every coordinate (Adam) changes colour that
-much more slowly than brightness. Source of both ideas: Olah, Mordvintsev & Schubert, Feature
-Visualization, 2017.
+Both canvases work in decorrelated colour: luma and two colour differences. `chroma` scales the
+colour differences, so that an optimizer with steps of one size in every coordinate (Adam) changes
+colour that much more slowly than brightness. Source of both ideas: Olah, Mordvintsev & Schubert,
+Feature Visualization, 2017.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,8 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Fourier:
-    """One parameter for each real and imaginary Fourier coefficient, scaled by 1 / frequency^decay."""
+    """One parameter for each real and imaginary Fourier coefficient, scaled by 1 /
+    frequency^decay."""
 
     decay: float = 1.0
     chroma: float = 0.3

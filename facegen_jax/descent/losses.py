@@ -24,9 +24,9 @@ def squared_distance(
 ) -> Scalar:
     """Mean squared difference over the target's mean square: mean(M (f - t)^2) / mean(M t^2).
 
-    The ratio makes a weight of 1 mean the same at every layer, width and image size: 0 is equal, 1 is
-    as far as a map of zeros. Li, Zuo & Zhang (arXiv:1608.06434) sum the squares, which ties weights to
-    the layer's size.
+    The ratio makes a weight of 1 mean the same at every layer, width and image size: 0 is equal, 1
+    is as far as a map of zeros. Li, Zuo & Zhang (arXiv:1608.06434) sum the squares, which ties
+    weights to the layer's size.
 
     Args:
         features: maps of the image, `height width channels`, or any one shape such as a descriptor.
@@ -43,7 +43,8 @@ def absolute_distance(
 ) -> Scalar:
     """Mean absolute difference over the target's mean magnitude: mean(M |f - t|) / mean(M |t|).
 
-    Large differences pull less than in `squared_distance`. Smoothed near 0, where |x| has no gradient.
+    Large differences pull less than in `squared_distance`. Smoothed near 0, where |x| has no
+    gradient.
     """
     smooth = 1e-6
     difference = jnp.sqrt(jnp.square(jnp.asarray(features) - target) + smooth**2) - smooth
@@ -63,8 +64,8 @@ def cosine_distance(
 ) -> Scalar:
     """1 - cosine along the last axis, averaged over positions; in [0, 2].
 
-    Compares the pattern of channels at each position, whatever its contrast. Vectors need not have unit
-    length; the value and its gradient are finite at zero.
+    Compares the pattern of channels at each position, whatever its contrast. Vectors need not have
+    unit length; the value and its gradient are finite at zero.
     """
     features, target = jnp.asarray(features), jnp.asarray(target)
     squares = [jnp.sum(jnp.square(each), -1) + EPSILON for each in (features, target)]
@@ -77,8 +78,8 @@ def cosine_distance(
 def gram(features: FeatureMap, mask: Mask | None = None) -> Float[Array, "channels channels"]:
     """Channel correlations averaged over positions: F^T F / (height width).
 
-    Source: Gatys, Ecker & Bethge, arXiv:1508.06576, equation 3, divided by the number of positions so
-    that size does not matter. A mask weighs positions.
+    Source: Gatys, Ecker & Bethge, arXiv:1508.06576, equation 3, divided by the number of positions
+    so that size does not matter. A mask weighs positions.
     """
     flat = jnp.asarray(features).reshape(-1, features.shape[-1])
     if mask is None:
@@ -98,8 +99,8 @@ def contextual_distance(
 ) -> Scalar:
     """Contextual loss: every target feature should be the clear nearest of some image feature.
 
-    Source: Mechrez, Talmi & Zelnik-Manor, arXiv:1803.02077, equations 2 to 5 (h is `bandwidth`), with
-    features centred on the target's mean. It needs no alignment between image and target.
+    Source: Mechrez, Talmi & Zelnik-Manor, arXiv:1803.02077, equations 2 to 5 (h is `bandwidth`),
+    with features centred on the target's mean. It needs no alignment between image and target.
 
     Raises:
         ValueError: a map of more than `MOST_POSITIONS` positions.
@@ -117,8 +118,9 @@ def contextual_distance(
 def patch_distance(features: FeatureMap, target: OtherMap, mask: Mask | None = None) -> Scalar:
     """Mean 1 - cosine between each 3x3 patch of the image and its best match in the target.
 
-    Source: Li & Wand, arXiv:1601.04589, equations 2 and 3; they take squared differences of the matched
-    patches, the cosine makes layers comparable. It needs no alignment between image and target.
+    Source: Li & Wand, arXiv:1601.04589, equations 2 and 3; they take squared differences of the
+    matched patches, the cosine makes layers comparable. It needs no alignment between image and
+    target.
 
     Raises:
         ValueError: a map of more than `MOST_POSITIONS` positions.

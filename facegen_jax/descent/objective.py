@@ -9,6 +9,8 @@ compiled program. A term that holds a fresh lambda compiles again whenever it is
 
 import math
 import re
+import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Union
@@ -28,7 +30,8 @@ class Targets(NamedTuple):
 
     maps: Mapping[str, Features]
     """Feature maps by the name of the target, then by layer. Every problem has `reference` (whose
-    `"image"` is the reference itself) and `attribute`; more may be added under names of your own."""
+    `"image"` is the reference itself) and `attribute`; more may be added under names of your
+    own."""
     masks: Mapping[str, Mapping[str, Mask]]
     """Soft masks by name, then at each layer's resolution."""
 
@@ -158,7 +161,8 @@ class Objective(_Algebra):
 
 
 def snake_case(name: str) -> str:
-    """Return a class name in snake case; capitals in a row stay one word: `LPIPSLike`, `lpips_like`."""
+    """Return a class name in snake case; capitals in a row stay one word: `LPIPSLike`,
+    `lpips_like`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
@@ -168,12 +172,25 @@ def _value(name: str, term: Term, features: Features, targets: Targets) -> Scala
     except KeyError as error:
         maps = "; ".join(f"{key} has {', '.join(maps)}" for key, maps in targets.maps.items())
         raise ValueError(
-            f"the term {name} reads {error}, which the problem lacks; its targets: {maps}; its masks: "
-            f"{', '.join(targets.masks) or 'none'}; build it with the objective that is solved"
+            f"the term {name} reads {error}, which the problem lacks; its targets: {maps}; "
+            f"its masks: {', '.join(targets.masks) or 'none'}; build it with the objective "
+            "that is solved"
+        ) from error
+    except (TypeError, AttributeError, NameError, IndexError) as error:  # a mistake in the term
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"the term {name} raised {type(error).__name__}: {reason}{_line(term, error)}"
         ) from error
     if jnp.shape(value) != ():
         raise ValueError(f"the term {name} returned shape {jnp.shape(value)}, expected a scalar")
     return value
+
+
+def _line(term: Term, error: Exception) -> str:
+    """Say which line of a term's own file raised an error."""
+    own = getattr(sys.modules.get(type(term).__module__), "__file__", None)
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == own]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 
 def _check(term: Term) -> None:

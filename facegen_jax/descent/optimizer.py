@@ -14,8 +14,8 @@ class Optimizer:
     """An optax transformation with the solver's treatment of its updates.
 
     The solver multiplies the updates by a learning rate and a schedule, both traced numbers. A
-    transformation that has a learning rate of its own keeps it: `optax.adam(0.02)` with a learning rate
-    of 1 here takes the same steps as `optax.adam(1.0)` with 0.02.
+    transformation that has a learning rate of its own keeps it: `optax.adam(0.02)` with a learning
+    rate of 1 here takes the same steps as `optax.adam(1.0)` with 0.02.
     """
 
     transformation: optax.GradientTransformation

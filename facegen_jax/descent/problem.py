@@ -76,7 +76,8 @@ def from_direction(
     masks: Mapping[str, Mask] | None = None,
     more: Mapping[str, Features] | None = None,
 ) -> Problem:
-    """Build a problem whose attribute is the reference's own maps, tuned: maps + strength * direction.
+    """Build a problem whose attribute is the reference's own maps, tuned: maps + strength *
+    direction.
 
     Attribute terms may read only layers that the direction has; see `from_guides` for the rest.
     """
@@ -107,7 +108,8 @@ def _build(
     masks: Mapping[str, Mask] | None,
     more: Mapping[str, Features] | None,
 ) -> Problem:
-    """Assemble a problem from the reference's own maps, and check that the objective can read it."""
+    """Assemble a problem from the reference's own maps, and check that the objective can read
+    it."""
     for name, mask in (masks or {}).items():
         if jnp.shape(mask) != own["image"].shape[:2]:
             raise ValueError(
@@ -137,7 +139,8 @@ def _evaluate(objective: Objective, *arguments: Any) -> Any:
 
 
 def with_noise(problem: Problem, key: jax.Array, amount: float) -> Problem:
-    """Start from the reference plus Gaussian noise of this standard deviation, clipped to [0, 1]."""
+    """Start from the reference plus Gaussian noise of this standard deviation, clipped to [0,
+    1]."""
     noise = jax.random.normal(key, problem.start.shape, jnp.float32)
     return problem._replace(start=jnp.clip(problem.start + jnp.float32(amount) * noise, 0, 1))
 
@@ -151,7 +154,8 @@ def stack(problems: Sequence[Problem]) -> Problem:
     shapes = [jax.tree.map(jnp.shape, problem) for problem in problems]
     if any(each != shapes[0] for each in shapes):
         raise ValueError(
-            "problems can be stacked only when they have the same layers, masks, numbers and image size"
+            "problems can be stacked only when they have the same layers, masks, numbers and "
+            "image size"
         )
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems)
 

@@ -38,8 +38,9 @@ class Program:
     sequential: bool = False
     """Solve the problems of a batch one after the other.
 
-    On CPUs this is nearly as fast, needs the memory of one problem, and rounds as a problem alone does:
-    a convolution's last digit depends on the batch size, and a hundred steps magnify it to hundredths.
+    On CPUs this is nearly as fast, needs the memory of one problem, and rounds as a problem alone
+    does: a convolution's last digit depends on the batch size, and a hundred steps magnify it to
+    hundredths.
     """
 
 

@@ -23,7 +23,8 @@ from .transforms import Transform
 
 Status = Literal["ok", "non_finite", "interrupted"]
 StepProgress = Callable[[int, Float[np.ndarray, " batch"]], bool | None]
-"""Called between chunks with the steps done and each problem's total; returning True stops there."""
+"""Called between chunks with the steps done and each problem's total; returning True stops
+there."""
 
 
 class Descent(NamedTuple):

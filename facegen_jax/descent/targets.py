@@ -1,8 +1,8 @@
 """Target maps of an attribute: from guides, or from the reference's own maps tuned.
 
-Every function returns `Features`, maps by layer, which `problem.from_maps` turns into a problem. Guides
-may be any iterable, such as a generator that reads images one by one: memory does not grow with their
-number.
+Every function returns `Features`, maps by layer, which `problem.from_maps` turns into a problem.
+Guides may be any iterable, such as a generator that reads images one by one: memory does not grow
+with their number.
 """
 
 import functools
@@ -65,14 +65,15 @@ def patches(
 ) -> Features:
     """Return, at each position, the maps of the guide whose patch matches best there.
 
-    This uses many guides without the blur of their mean. Patches are 3x3 in each layer's own map and
-    compared by their cosine, as Li & Wand match patches of style (arXiv:1601.04589, equation 3), but
-    only among positions at most `reach` map pixels away, so that eyes are compared with eyes.
+    This uses many guides without the blur of their mean. Patches are 3x3 in each layer's own map
+    and compared by their cosine, as Li & Wand match patches of style (arXiv:1601.04589, equation
+    3), but only among positions at most `reach` map pixels away, so that eyes are compared with
+    eyes.
 
     Args:
         network: as from `load_network`, or VGG-Face parameters.
-        query: maps to match, at the layers of the result. The `mean` of the same guides keeps what they
-            have in common; the reference's own maps choose what changes it least.
+        query: maps to match, at the layers of the result. The `mean` of the same guides keeps what
+            they have in common; the reference's own maps choose what changes it least.
         guides: faces of one size.
         reach: largest offset, in map pixels.
 
@@ -129,18 +130,19 @@ def difference(
 ) -> Features:
     """Return the direction mean(with the attribute) - mean(without it).
 
-    Source: Upchurch et al., Deep Feature Interpolation, arXiv:1611.05507, section 3, with the K = 100
-    nearest neighbours of each kind.
+    Source: Upchurch et al., Deep Feature Interpolation, arXiv:1611.05507, section 3, with the K =
+    100 nearest neighbours of each kind.
     """
     minuend, subtrahend = (mean(network, layers, faces) for faces in (positives, negatives))
     return jax.tree.map(jnp.subtract, minuend, subtrahend)
 
 
 def interpolation_scale(direction: Features, beta: float = 0.4) -> float:
-    """Return Deep Feature Interpolation's factor on a direction w: beta / mean(w^2) over all numbers.
+    """Return Deep Feature Interpolation's factor on a direction w: beta / mean(w^2) over all
+    numbers.
 
-    Source: arXiv:1611.05507, section 3.1. It belongs to the published VGG's range of features; other
-    networks need another beta, or a factor of their own.
+    Source: arXiv:1611.05507, section 3.1. It belongs to the published VGG's range of features;
+    other networks need another beta, or a factor of their own.
     """
     square = sum(float(jnp.sum(jnp.square(values))) for values in direction.values())
     count = sum(int(jnp.size(values)) for values in direction.values())

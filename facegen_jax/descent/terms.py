@@ -20,8 +20,8 @@ class MapDistance(Term):
     """Mean over layers of a distance between the image's maps and a target's.
 
     The mean keeps a term's weight independent of the number of layers. Weights by layer, as in
-    `{"conv3_3": 2.0, "conv4_3": 1.0}`, make it a weighted mean. They are part of the term's structure:
-    other values compile again. To sweep layers, give each a term of its own.
+    `{"conv3_3": 2.0, "conv4_3": 1.0}`, make it a weighted mean. They are part of the term's
+    structure: other values compile again. To sweep layers, give each a term of its own.
     """
 
     layers: Layers = ()
@@ -79,8 +79,8 @@ class MapDistance(Term):
             )
         if self.distance in ("squared", "l1", "cosine") and features.shape != target.shape:
             raise ValueError(
-                f"{type(self).__name__}: {layer} has shape {features.shape}, its target {target.shape}; "
-                "build the problem with the network and the image size that are solved"
+                f"{type(self).__name__}: {layer} has shape {features.shape}, its target "
+                f"{target.shape}; build the problem with the network and image size to be solved"
             )
         return distance(features, target, masks[layer] if masks else None)
 
@@ -105,7 +105,8 @@ class Attribute(MapDistance):
 
 @dataclass(frozen=True)
 class AttributePixels(Attribute):
-    """Distance to layer zero of the attribute's maps: a direction's change of pixels, in true colours."""
+    """Distance to layer zero of the attribute's maps: a direction's change of pixels, in true
+    colours."""
 
     layers: Layers = ("image",)
 

@@ -1,4 +1,5 @@
-"""Where an edit's attribute comes from: guides, a gallery, named directions, channels, user code."""
+"""Where an edit's attribute comes from: guides, a gallery, named directions, channels, user
+code."""
 
 import jax
 
@@ -54,7 +55,11 @@ def _from_user(
     """Call the user's source and subtract the reference's own maps, so that strengths apply."""
     default = ("image", *TUNED_LAYERS)
     layers = request.objective.layers if request.objective else default
-    maps = source(network, reference, layers, request.options)
+    try:
+        maps = source(network, reference, layers, request.options)
+    except Exception as error:  # anything may happen in foreign code
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise EditError(f"--source: it raised {reason[:300]}") from error
     own = targets.own_maps(network, reference.image, layers)
     unknown = [name for name in maps if name not in own] if isinstance(maps, dict) else None
     if unknown is None or unknown or not maps:

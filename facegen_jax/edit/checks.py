@@ -73,7 +73,8 @@ def _check_objective(options: Edit, *, own: bool) -> None:
         )
     if own and options.weights != Weights():
         raise EditError(
-            "--weights.* weighs the default objective; give --term-weights NAME=WEIGHT with --objective"
+            "--weights.* weighs the default objective; "
+            "give --term-weights NAME=WEIGHT with --objective"
         )
 
 

@@ -1,4 +1,5 @@
-"""Where an edit acts and where it holds the reference: regions by attribute, and the masks themselves."""
+"""Where an edit acts and where it holds the reference: regions by attribute, and the masks
+themselves."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,8 +14,8 @@ from .recipe import HELD, INSIDE
 from .settings import Edit
 
 EVERYWHERE, OUTSIDE = "everywhere", "outside"
-"""Where the reference's maps are held if no mask or region is named; outside: not where the attribute
-acts."""
+"""Where the reference's maps are held if no mask or region is named; outside: not where the
+attribute acts."""
 REGIONS = {
     "mouth": ("Mustache", "Teeth Not Visible", "Wearing Lipstick", "Big Lips"),
     "mouth+cheeks": ("Smiling", "Frowning"),

@@ -1,7 +1,8 @@
-"""What an edit is solved from: aligned faces, attribute, masks; its program, problem, finished image.
+"""What an edit is solved from: aligned faces, attribute, masks; its program, problem, finished
+image.
 
-`program` looks at the options alone, so that a sweep knows which edits share a compiled program before
-it opens any image.
+`program` looks at the options alone, so that a sweep knows which edits share a compiled program
+before it opens any image.
 """
 
 from typing import NamedTuple
@@ -111,7 +112,8 @@ def program(request: Request, network: Network) -> Solver:
 
 
 def assemble(request: Request, network: Network, material: Material) -> Problem:
-    """Build the problem for the first strength, with loss weights, learning rate and seed of its own."""
+    """Build the problem for the first strength, with loss weights, learning rate and seed of its
+    own."""
     (reference, source, built), options = material, request.options
     area = float(np.mean(built[INSIDE])) if INSIDE in built else 1.0
     terms = objective(request, network, area)

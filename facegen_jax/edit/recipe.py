@@ -22,10 +22,11 @@ HELD_LAYERS = ("image", "conv1_2", "conv2_2")
 LAYERS = tuple(dict.fromkeys((*HELD_LAYERS, *TUNED_LAYERS, *GUIDED_LAYERS, "conv5_3")))
 """Every layer that some variant of the recipe may read, beside the descriptor's."""
 GUIDED_SMOOTHNESS, GUIDED_CHROMA = 3.0, 10.0
-"""Factors on the weights of total variation and colour with guides, whose own colours are unwanted."""
+"""Factors on the weights of total variation and colour with guides, whose own colours are
+unwanted."""
 DESCRIPTOR_SHARE = 0.25
-"""Weight of the descriptor in the identity part: enough to stay the same person, little enough to let
-the attribute come."""
+"""Weight of the descriptor in the identity part: enough to stay the same person, little enough to
+let the attribute come."""
 
 
 def objective(

@@ -1,4 +1,5 @@
-"""The record of an edit: options, network, inputs, losses, scores, versions; enough to repeat it."""
+"""The record of an edit: options, network, inputs, losses, scores, versions; enough to repeat
+it."""
 
 import dataclasses
 import importlib.metadata
@@ -36,8 +37,8 @@ def edit_scores(
         network: the judge.
         result: the edited image.
         reference: the image before.
-        heads: attributes by the names of the network's outputs, and how much of each was asked; with a
-            negative amount a fall of the logit counts as a gain.
+        heads: attributes by the names of the network's outputs, and how much of each was asked;
+            with a negative amount a fall of the logit counts as a gain.
         guides: the faces that the attribute was taken from.
     """
     size = (network.size, network.size)

@@ -24,7 +24,8 @@ from .settings import Edit
 AttributeSource = Callable[[Network, Face, tuple[str, ...], Edit], Features]
 """`source(network, face, layers, options)` returns maps that have the attribute, at those layers.
 
-`face.image` is the aligned reference and `face.points` its landmarks; `options` are those of the edit.
+`face.image` is the aligned reference and `face.points` its landmarks; `options` are those of the
+edit.
 """
 FACTORY_RATE = 0.02
 """Learning rate of `optax:NAME` factories, unless one is given: Adam's."""

@@ -29,7 +29,8 @@ class Weights:
     """Loss weights of the default objective."""
 
     identity: float = 1.0
-    """Weight of the identity terms: the descriptor, and low maps where the attribute does not act."""
+    """Weight of the identity terms: the descriptor, and low maps where the attribute does not
+    act."""
     attribute: float = 1.0
     """Weight of the distance to the maps that have the attribute."""
     pixels: float = 1.0
@@ -39,8 +40,8 @@ class Weights:
     """Weight of the total variation of the change: higher is smoother (three times as much with
     guides)."""
     chroma: float = 30.0
-    """Weight of the colour of the change: higher keeps the reference's colours (ten times as much with
-    guides)."""
+    """Weight of the colour of the change: higher keeps the reference's colours (ten times as much
+    with guides)."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,12 @@ class Options:
     guides: tuple[Path, ...] = ()
     """Images of faces that have the attribute."""
     attribute: str | None = None
-    """Named attribute to tune (an unknown name lists the known ones), or several with amounts, as in
-    Smiling+Eyeglasses:0.5. With a gallery: a column of its labels, or two opposites as in Youth/Senior."""
+    """Named attribute to tune (an unknown name lists the known ones), or several with amounts, as
+    in Smiling+Eyeglasses:0.5. With a gallery: a column of its labels, or two opposites as in
+    Youth/Senior."""
     gallery: Path | None = None
-    """Folder of labelled faces (labels.csv and images/): its most similar faces with the attribute are
-    the guides."""
+    """Folder of labelled faces (labels.csv and images/): its most similar faces with the attribute
+    are the guides."""
     k: int | None = None
     """Number of faces taken from the gallery (default: 5 guides; for a difference, 100 with and 100
     without)."""
@@ -94,20 +96,20 @@ class Options:
     """Consider candidates x k neighbours; keep the k best aligned. 1 ranks by similarity alone."""
     target: Literal["patches", "mean", "weighted", "difference"] = "patches"
     """How guides become a target: the best matching patch at each position, their mean, their mean
-    weighted by similarity; or, with a gallery, the direction from its most similar faces without the
-    attribute to those with it."""
+    weighted by similarity; or, with a gallery, the direction from its most similar faces without
+    the attribute to those with it."""
     scaling: Literal["natural", "beta"] = "natural"
-    """Scale of a difference: a factor that looks natural with the network that ships, or Deep Feature
-    Interpolation's 0.4 over its mean square."""
+    """Scale of a difference: a factor that looks natural with the network that ships, or Deep
+    Feature Interpolation's 0.4 over its mean square."""
     channels: tuple[str, ...] = ()
     """Channels to tune instead of an attribute, such as conv4_3:17=2 (doubled) or conv4_3:5=0
     (silenced)."""
     source: ObjectPath | None = None
-    """Attribute source of your own, package.module:name or file.py:name of a function (network, face,
-    layers, options) that returns maps by layer."""
+    """Attribute source of your own, package.module:name or file.py:name of a function (network,
+    face, layers, options) that returns maps by layer."""
     directions: Path | None = None
-    """File of attribute directions from python -m facegen_jax.gallery (default: those that ship with
-    the network)."""
+    """File of attribute directions from python -m facegen_jax.gallery (default: those that ship
+    with the network)."""
     strength: Numbers = (1.0,)
     """Amount of the attribute: 1 is natural, 0 changes nothing, negative removes. Several, as in
     0.5,1,1.5, each start from the result before."""
@@ -119,8 +121,8 @@ class Options:
     steps: int = 100
     """Steps of the descent."""
     optimizer: str = "adam"
-    """adam, sgd (with momentum, as in the paper), lbfgs, or package.module:name or file.py:name of an
-    optax transformation, such as optax:lion."""
+    """adam, sgd (with momentum, as in the paper), lbfgs, or package.module:name or file.py:name of
+    an optax transformation, such as optax:lion."""
     learning_rate: float | None = None
     """Step size (default: adam 0.02, sgd 0.003, lbfgs 1, optax:NAME 0.02)."""
     objective: ObjectPath | None = None
@@ -130,32 +132,37 @@ class Options:
     weights: Weights = field(default_factory=Weights)
     jitter: Jitter = field(default_factory=Jitter)
     mask: Path | None = None
-    """Grey image of the reference's size: where the attribute may act (white) and where the reference
-    is kept (black)."""
+    """Grey image of the reference's size: where the attribute may act (white) and where the
+    reference is kept (black)."""
     region: str | None = None
-    """Region where the attribute may act: mouth, eyes, brows, nose, cheeks, jaw, hair, face, or several
-    as in mouth+jaw; none for everywhere (default: the region that the attribute belongs to)."""
+    """Region where the attribute may act: mouth, eyes, brows, nose, cheeks, jaw, hair, face, or
+    several as in mouth+jaw; none for everywhere (default: the region that the attribute belongs
+    to)."""
     identity_mask: Path | None = None
-    """Grey image: where the reference's own maps are held (default: where the attribute may not act)."""
+    """Grey image: where the reference's own maps are held (default: where the attribute may not
+    act)."""
     identity_region: str | None = None
     """Region where the reference's own maps are held; none holds them nowhere."""
     colour: Literal["free", "luma", "statistics", "histogram"] = "free"
-    """Colours of the result: unchanged, only brightness may change, or matched to the reference by mean
-    and standard deviation or by histogram."""
+    """Colours of the result: unchanged, only brightness may change, or matched to the reference by
+    mean and standard deviation or by histogram."""
     colour_at: Literal["everywhere", "inside", "outside"] = "everywhere"
     """Where colours are matched: inside or outside of the region where the attribute may act."""
     align: Literal["auto", "none"] = "auto"
-    """auto: find the face and align it with the network's template; none: images are aligned already."""
+    """auto: find the face and align it with the network's template; none: images are aligned
+    already."""
     face: int = 1
     """Which face of the reference to edit, if there are several: 1 is the largest."""
     landmarks: tuple[float, ...] = ()
-    """Landmarks by hand, ten numbers, x and y in the reference's pixels: outer and inner corner of the
-    eye on the image's right, outer and inner corner of the eye on its left, base of the nose."""
+    """Landmarks by hand, ten numbers, x and y in the reference's pixels: outer and inner corner of
+    the eye on the image's right, outer and inner corner of the eye on its left, base of the
+    nose."""
     box: tuple[float, ...] = ()
-    """Face box by hand, four numbers: left, top, right and bottom in the reference's pixels; landmarks
-    are located inside it."""
+    """Face box by hand, four numbers: left, top, right and bottom in the reference's pixels;
+    landmarks are located inside it."""
     paste_back: bool = False
-    """Write the whole photo with the edited face in it, at its own resolution, not the face alone."""
+    """Write the whole photo with the edited face in it, at its own resolution, not the face
+    alone."""
     noise: float = 0.0
     """Standard deviation of the noise added to the start image."""
     seed: int = 0

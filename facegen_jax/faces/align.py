@@ -21,7 +21,7 @@ largest misfit of 7,000 detected LFW faces is 0.35."""
 
 
 class Face(NamedTuple):
-    """A face cropped to the working size, and the photo it came from."""
+    """A face cropped to the working size, and the photo that it came from."""
 
     image: Image
     photo: Image
@@ -91,7 +91,7 @@ def load_face(
 
 
 def unaligned(mode: Literal["auto", "none"], *, by_hand: bool) -> bool:
-    """Return whether faces stay unaligned for lack of a detector; their regions are then unknown."""
+    """Return whether faces stay unaligned, with unknown regions, because there is no detector."""
     return mode == "auto" and not by_hand and not can_detect()
 
 
@@ -128,10 +128,10 @@ def _check_by_hand(landmarks: Landmarks, path: Path, pick: Pick) -> None:
         return
     if pick.box:
         raise AlignError(
-            f"{path}: no face in the box {pick.box}; expected left, top, right and bottom of a face "
-            "in pixels, or give --landmarks"
+            f"{path}: no face in the box {pick.box}; expected left, top, right and bottom of a "
+            "face in pixels, or give --landmarks"
         )
     raise AlignError(
-        f"{path}: --landmarks do not form a face; expected outer and inner corner of the eye on the "
-        "image's right, outer and inner corner of the eye on its left, and base of the nose"
+        f"{path}: --landmarks do not form a face; expected outer and inner corner of the eye on "
+        "the image's right, outer and inner corner of the eye on its left, and base of the nose"
     )

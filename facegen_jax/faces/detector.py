@@ -13,8 +13,8 @@ from ..types import Image
 from .image import pixels, resize
 
 Landmarks = Float[np.ndarray, "5 2"]
-"""Points `(x, y)` in pixels, in the order of dlib's CC0 five-point model: outer and inner corner of the
-eye on the image's right, outer and inner corner of the eye on its left, base of the nose."""
+"""Points `(x, y)` in pixels, in the order of dlib's CC0 five-point model: outer and inner corner of
+the eye on the image's right, outer and inner corner of the eye on its left, base of the nose."""
 
 
 def model_file(name: str) -> Path | None:
@@ -29,7 +29,7 @@ def model_file(name: str) -> Path | None:
 
 @functools.cache
 def _dlib_models() -> tuple[Any, Any] | None:
-    """Return dlib's frontal face detector and five-point landmark model, or None without the extra."""
+    """Return dlib's frontal face detector and landmark model, or None without the extra."""
     landmarks = model_file("shape_predictor_5_face_landmarks.dat")
     if landmarks is None or importlib.util.find_spec("dlib") is None:
         return None
@@ -45,8 +45,8 @@ def can_detect() -> bool:
 def detect(image: Image, *, max_side: int = 1000) -> list[Landmarks]:
     """Return the landmarks of all faces in an image, in its own pixels, largest face first.
 
-    Larger images are scaled down to `max_side` pixels. In smaller ones, if nothing is found, the search
-    is repeated at twice the size, because the detector misses faces below 80 pixels.
+    An image larger than `max_side` is scaled down to it. If nothing is found in a smaller one, it
+    is searched again at twice the size, because the detector misses faces below 80 pixels.
 
     Raises:
         ImportError: the extra `align` is not installed.

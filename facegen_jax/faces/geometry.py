@@ -18,7 +18,7 @@ TEMPLATE = np.array([[0.703, 0.42], [0.587, 0.42], [0.297, 0.42], [0.413, 0.42],
 
 
 def similarity(source: Landmarks, target: Landmarks) -> Placement:
-    """Fit rotation, uniform scale and shift that bring `source` closest to `target` (least squares).
+    """Fit the rotation, scale and shift that bring `source` closest to `target` (least squares).
 
     Reference: Umeyama, Least-squares estimation of transformation parameters between two point
     patterns, 1991. In the plane the problem is linear in (a, b, x, y) of [[a, -b, x], [b, a, y]].
@@ -50,8 +50,8 @@ def transform_points(
 def misfit(landmarks: Landmarks, target: Landmarks) -> float:
     """Return how much two face geometries differ, regardless of position, size and rotation.
 
-    It is the RMS distance between the landmarks after the best similarity, divided by the RMS distance
-    of the target's landmarks from their mean; 0 means equal.
+    It is the RMS distance between the landmarks after the best similarity, divided by the RMS
+    distance of the target's landmarks from their mean; 0 means equal.
     """
     distances = transform_points(landmarks, similarity(landmarks, target)) - target
     return float(np.sqrt(np.square(distances).sum() / np.square(target - target.mean(0)).sum()))
@@ -60,8 +60,8 @@ def misfit(landmarks: Landmarks, target: Landmarks) -> float:
 def to_template(image: Image, landmarks: Landmarks, size: int, *, margin: float = 0.0) -> NewImage:
     """Warp the face with these landmarks onto the template, `size` pixels square.
 
-    `margin` widens the view by that fraction of the template's side on all four sides (training crops
-    need it).
+    `margin` widens the view by that fraction of the template's side on all four sides (training
+    crops need it).
     """
     fractions = (TEMPLATE + margin) / (1 + 2 * margin)
     target = fractions * size - 0.5  # pixel centres have integer coordinates
@@ -124,8 +124,9 @@ def paste_back(
     right, bottom = np.minimum(np.ceil(corners.max(0)) + 1, photo.shape[1::-1]).astype(int)
     inverse[:, 2] -= (left, top)
     change = (np.asarray(after) - before) * _fade(size, seam)
-    # `warp` clips to [0, 1] and changes are signed, so 0.5 + change / 2 is warped. It also mirrors the
-    # image at its border, so a frame of no change covers the corners of the bounding box.
+    # `warp` clips to [0, 1] but the change is signed, so encode it as 0.5 + change / 2. `warp` also
+    # mirrors beyond the border, where the bounding box of a rotated crop reaches up to size / 2 (at
+    # 45 degrees), so pad with zero change.
     frame = size // 2 + 2
     framed = np.pad(
         0.5 + change / 2, ((frame, frame), (frame, frame), (0, 0)), constant_values=0.5

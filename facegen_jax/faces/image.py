@@ -1,6 +1,6 @@
 """Read and write image files, and crop, resize and warp arrays.
 
-No other module opens images of users; this one applies the limits and refuses damaged files.
+No other module opens image files: the size limit and the checks for damaged files are here.
 """
 
 import io
@@ -18,7 +18,7 @@ from ..files import write_atomically
 from ..types import Image, NewImage
 
 MAX_PIXELS = 100_000_000
-"""Largest image that is read (a 100-megapixel camera's); larger ones are refused before decoding."""
+"""Size limit (a 100-megapixel camera's); larger images are refused before they are decoded."""
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 """File name endings of the formats that are written."""
@@ -34,8 +34,8 @@ class ImageError(ValueError):
 def load(path: str | os.PathLike[str]) -> Image:
     """Read an image file as RGB float32 in [0, 1], shape `(height, width, 3)`.
 
-    EXIF rotation is applied, transparency is composited over white, and grey, palette, CMYK and 16-bit
-    images are converted to RGB.
+    EXIF rotation is applied, transparency is composited over white, and grey, palette, CMYK and
+    16-bit images are converted to RGB.
 
     Raises:
         ImageError: missing, empty, truncated, not an image, or larger than `MAX_PIXELS`.
@@ -85,7 +85,7 @@ def _to_rgb(image: PIL.Image.Image) -> Image:
 def save(path: str | os.PathLike[str], image: Image, *, durable: bool = False) -> None:
     """Write an image atomically, as the format of the file name's ending, or else PNG.
 
-    `durable` is that of `write_atomically`.
+    `durable` flushes it to disk, see `write_atomically`.
     """
     path, buffer = Path(path), io.BytesIO()
     file_format = PIL.Image.registered_extensions().get(path.suffix.lower(), "PNG")
@@ -110,9 +110,7 @@ def pixels(image: Image) -> UInt8[np.ndarray, "height width 3"]:
     return np.round(np.clip(np.asarray(image), 0, 1) * 255).astype(np.uint8)
 
 
-def _per_channel(
-    operation: Callable[[PIL.Image.Image], PIL.Image.Image], image: Image
-) -> NewImage:
+def _per_channel(operation: Callable[[PIL.Image.Image], PIL.Image.Image], image: Image) -> NewImage:
     """Apply a Pillow operation to each channel, because Pillow has no float RGB; clip to [0, 1]."""
     channels = [
         operation(PIL.Image.fromarray(channel))

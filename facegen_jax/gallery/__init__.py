@@ -1,4 +1,5 @@
-"""Folders of labelled faces: which faces have an attribute, and which of them are like a given one."""
+"""Folders of labelled faces: which faces have an attribute, and which of them are like a given
+one."""
 
 from .labels import Gallery, GalleryError, load_gallery
 

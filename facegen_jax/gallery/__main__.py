@@ -1,4 +1,5 @@
-"""`python -m facegen_jax.gallery`: what labelled faces hold, and attribute directions fitted on them."""
+"""`python -m facegen_jax.gallery`: what labelled faces hold, and attribute directions fitted on
+them."""
 
 import sys
 from dataclasses import dataclass
@@ -37,14 +38,15 @@ class Show:
     """Write the directions of --attributes to this .safetensors file, for python -m facegen_jax
     --directions."""
     attributes: tuple[str, ...] = ()
-    """Names of labels, or opposites as in Senior/Youth: the second becomes the first one's negative."""
+    """Names of labels, or opposites as in Senior/Youth: the second becomes the first one's
+    negative."""
     controls: tuple[str, ...] = ()
     """Further labels that are held constant, so that the directions do not take them along."""
     scales: tuple[float, ...] = (3.0,)
     """Factor that makes a strength of 1 the natural amount: one, or one for each attribute."""
     baselines: Path | None = None
-    """Write the network's median identity similarity, of one person and of two people, to this .json
-    file, for python -m facegen_jax.report --baselines."""
+    """Write the network's median identity similarity, of one person and of two people, to this
+    .json file, for python -m facegen_jax.report --baselines."""
     layers: tuple[str, ...] = LAYERS
     """Layers of the directions; image gives them their colours."""
 
@@ -149,7 +151,8 @@ def _lines(gallery: Gallery, described: Described, mode: str) -> list[str]:
 
 
 def _separation(fitted: directions.Directions) -> list[str]:
-    """Return a table of the fit: numbers of faces, and areas under the ROC curve on held-out people."""
+    """Return a table of the fit: numbers of faces, and areas under the ROC curve on held-out
+    people."""
     layers = list(next(iter(fitted.maps.values())))
     width = max(map(len, fitted.maps))
     head = [f"{'':{width}}", f"{'with':>8} {'without':>8} {'held out':>17}"]

@@ -1,6 +1,7 @@
-"""A network's identity similarity on the people of a gallery: of one person, and of two."""
+"""Similarity baselines of a network, measured on the people of a gallery."""
 
 import numpy as np
+from jaxtyping import Int
 
 from ..network.baselines import Baselines
 from .features import Described
@@ -8,62 +9,62 @@ from .labels import Choice, Gallery, GalleryError
 from .sample import held_out
 
 PER_PERSON = 25
-"""Most pairs of one person: a few people of a gallery may have hundreds of photos."""
-FEWEST = 100
-"""Pairs of one person below which a median says little."""
+"""Most pairs of one person, because a few people of a gallery may have hundreds of photos."""
+MIN_PAIRS = 100
+"""Genuine pairs below which a median means little."""
+
+Pairs = Int[np.ndarray, "pairs 2"]
+"""Rows of two photos in the gallery."""
 
 
 def measure(gallery: Gallery, described: Described, *, seed: int = 0) -> Baselines:
-    """Median cosines over pairs of photos of held-out people, as many of two people as of one; of all people where those are too few.
+    """Measure median cosines over as many pairs of two people as of one.
+
+    The photos are those of held-out people, or of all people if these have too few pairs.
 
     Raises:
-        GalleryError: the gallery does not name its people, or has too few with two photos.
+        GalleryError: the gallery names no people, or too few with two photos.
     """
-    usable = np.array(
-        [
-            bool(who) and not failure
-            for who, failure in zip(gallery.identities, described.failures, strict=True)
-        ]
-    )
+    readable = np.array([not failure for failure in described.failures])
     identities, rng = np.array(gallery.identities), np.random.default_rng(seed)
-    genuine = _of_one(identities, usable & held_out(gallery), rng)
-    if len(genuine) < FEWEST:
-        genuine = _of_one(identities, usable, rng)
-    if len(genuine) < FEWEST:
+    usable = readable & (identities != "")
+    genuine = _genuine_pairs(identities, usable & held_out(gallery), rng)
+    if len(genuine) < MIN_PAIRS:
+        genuine = _genuine_pairs(identities, usable, rng)
+    if len(genuine) < MIN_PAIRS:
         raise GalleryError(
-            f"{gallery.folder}: {len(genuine)} pairs of photos are of one person, at least {FEWEST} are needed for baselines"
+            f"{gallery.folder}: {len(genuine)} pairs of photos are of one person, "
+            f"at least {MIN_PAIRS} are needed for baselines"
         )
-    impostor = _of_two(identities, np.unique(genuine), len(genuine), rng)
-    medians = [
-        round(float(np.median(_cosines(described, pairs))), 3) for pairs in (genuine, impostor)
-    ]
+    impostor = _impostor_pairs(identities, np.unique(genuine), len(genuine), rng)
     return Baselines(
-        medians[0],
-        medians[1],
-        len(genuine),
-        len(set(identities[genuine[:, 0]])),
-        gallery.folder.resolve().name,
+        genuine=_median_cosine(described, genuine),
+        impostor=_median_cosine(described, impostor),
+        pairs=len(genuine),
+        people=len(set(identities[genuine[:, 0]])),
+        gallery=gallery.folder.resolve().name,
     )
 
 
-def _of_one(who: np.ndarray, choice: Choice, rng: np.random.Generator) -> np.ndarray:
-    found = [np.empty((0, 2), int)]
-    for name in sorted(set(who[choice])):
-        photos = np.flatnonzero(choice & (who == name))
-        pairs = np.stack(np.triu_indices(len(photos), 1), -1)
-        found.append(photos[rng.permutation(pairs)[:PER_PERSON]])
-    return np.concatenate(found)
+def _genuine_pairs(identities: np.ndarray, chosen: Choice, rng: np.random.Generator) -> Pairs:
+    """Return pairs of photos of one person, at most `PER_PERSON` of each."""
+    pairs = [np.empty((0, 2), int)]
+    for identity in sorted(set(identities[chosen])):
+        photos = np.flatnonzero(chosen & (identities == identity))
+        combinations = np.stack(np.triu_indices(len(photos), 1), -1)
+        pairs.append(photos[rng.permutation(combinations)[:PER_PERSON]])
+    return np.concatenate(pairs)
 
 
-def _of_two(
-    who: np.ndarray, places: np.ndarray, count: int, rng: np.random.Generator
-) -> np.ndarray:
-    pairs = rng.choice(
-        places, (20 * count, 2)
-    )  # far more than are needed, for some are of one person
-    return pairs[who[pairs[:, 0]] != who[pairs[:, 1]]][:count]
+def _impostor_pairs(
+    identities: np.ndarray, photos: np.ndarray, count: int, rng: np.random.Generator
+) -> Pairs:
+    """Return up to `count` random pairs of photos of two people."""
+    # 20 times as many as needed, because pairs of one person are dropped.
+    pairs = rng.choice(photos, (20 * count, 2))
+    return pairs[identities[pairs[:, 0]] != identities[pairs[:, 1]]][:count]
 
 
-def _cosines(described: Described, pairs: np.ndarray) -> np.ndarray:
+def _median_cosine(described: Described, pairs: Pairs) -> float:
     first, second = described.features[pairs[:, 0]], described.features[pairs[:, 1]]
-    return np.sum(first * second, -1)
+    return round(float(np.median(np.sum(first * second, -1))), 3)

@@ -1,9 +1,9 @@
 """Attribute directions from galleries: what changes in every map with one attribute, others fixed.
 
-Every number of every map is regressed (least squares) on all attributes and controls together, over the
-faces and their mirror images. An attribute's coefficients are its direction, so that a mustache does
-not bring a man's face along, as the plain mean(with) - mean(without) does. Unknown labels are filled in
-by the network's own head if it has one, else by the attribute's mean.
+Every number of every map is regressed (least squares) on all attributes and controls together, over
+the faces and their mirror images. An attribute's coefficients are its direction, so that a mustache
+does not bring a man's face along, as the plain mean(with) - mean(without) does. Unknown labels are
+filled in by the network's own head if it has one, else by the attribute's mean.
 """
 
 import functools
@@ -57,7 +57,8 @@ def build(
     """Fit directions on one or more galleries.
 
     Args:
-        galleries: with their features; a name that only some of them label is unknown in the others.
+        galleries: with their features; a name that only some of them label is unknown in the
+            others.
         network: the network whose maps are fitted; faces are resized to its size.
         attributes: names, or pairs of opposites as in `Senior/Youth`: 1 is the first without the
             second, 0 the second without the first. Labels of classifiers are clean only so.

@@ -1,7 +1,7 @@
 """Features of every face of a gallery, computed once and kept in the user's cache.
 
-A face is computed again when its file's content changes, and all faces when the network, the layers or
-the alignment change. A cache that cannot be read is rebuilt.
+A face is computed again when its file's content changes, and all faces when the network, the layers
+or the alignment change. A cache that cannot be read is rebuilt.
 """
 
 import concurrent.futures
@@ -47,7 +47,8 @@ class Described(NamedTuple):
 def features_of(
     network: Network, images: Images, layers: tuple[str, ...] = ()
 ) -> Float[Array, "batch numbers"]:
-    """Return features of unit length: the descriptor, or the maps of layers, each scaled to one length."""
+    """Return features of unit length: the descriptor, or the maps of layers, each scaled to one
+    length."""
     return _unit_features(network.backbone, network.params, jnp.asarray(images), layers)
 
 

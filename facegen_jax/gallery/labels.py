@@ -1,6 +1,6 @@
 """A folder of faces with a table of labels, and which faces have an attribute.
 
-FOLDER/labels.csv     header: filename, identity (optional), then one column for each attribute: 1, 0 or
+FOLDER/labels.csv header: filename, identity (optional), then one column for each attribute: 1, 0 or
                       blank (unknown)
 FOLDER/images/...     the files that `filename` names
 """
@@ -41,12 +41,12 @@ class Gallery(NamedTuple):
 def load_gallery(folder: str | os.PathLike[str]) -> Gallery:
     """Read the table of a gallery folder; images are not opened.
 
-    Columns with any value but 1, 0 and blank (coordinates, ages, comments) are not attributes and are
-    left out.
+    Columns with any value but 1, 0 and blank (coordinates, ages, comments) are not attributes and
+    are left out.
 
     Raises:
-        GalleryError: no table, no column `filename`, an empty table, a row of another length, or a file
-            name that repeats or leaves the folder.
+        GalleryError: no table, no column `filename`, an empty table, a row of another length, or a
+            file name that repeats or leaves the folder.
     """
     folder = Path(folder)
     table = folder / "labels.csv"

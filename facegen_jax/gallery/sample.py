@@ -1,4 +1,5 @@
-"""Labelled faces to fit directions on and to judge them by: labels, held-out people, aligned batches."""
+"""Labelled faces to fit directions on and to judge them by: labels, held-out people, aligned
+batches."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,8 @@ from .features import BATCH, Described
 from .labels import Gallery, GalleryError, having, knows, lacking
 
 HELD_OUT = 0.2
-"""Share of people (of photos, if a gallery names no identities) that a fit never sees and is judged by."""
+"""Share of people (of photos, if a gallery names no identities) that a fit never sees and is judged
+by."""
 FEWEST = 10
 """Faces with and without an attribute that a fit needs."""
 
@@ -38,8 +40,9 @@ def take(gallery: Gallery, described: Described, names: Sequence[str], mode: str
     Args:
         gallery: as from `load_gallery`; a name that it does not label is unknown for all its faces.
         described: its features.
-        names: labels, or pairs of opposites as in `Senior/Youth`: 1 is the first without the second, 0
-            the second without the first. In a gallery without the second, the first alone decides.
+        names: labels, or pairs of opposites as in `Senior/Youth`: 1 is the first without the
+            second, 0 the second without the first. In a gallery without the second, the first alone
+            decides.
         mode: alignment, see `align.load_face`.
     """
     labels = np.full((len(gallery.filenames), len(names)), np.nan, np.float32)
@@ -59,8 +62,8 @@ def take(gallery: Gallery, described: Described, names: Sequence[str], mode: str
 def held_out(gallery: Gallery) -> Bool[np.ndarray, " faces"]:
     """Return which faces are held out.
 
-    A hash of the folder's name and the identity decides, so that the split never changes and no person
-    is on both sides.
+    A hash of the folder's name and the identity decides, so that the split never changes and no
+    person is on both sides.
     """
     folder = gallery.folder.resolve().name
     people = zip(gallery.identities, gallery.filenames, strict=True)

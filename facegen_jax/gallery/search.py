@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ..faces.geometry import misfit
 from ..faces.detector import Landmarks
+from ..faces.geometry import misfit
 from ..files import digest
 from ..names import by_spelling, did_you_mean, normalise
 from ..network.metrics import attribute_scores
@@ -77,8 +77,9 @@ def nearest(
 ) -> tuple[list[int], list[float]]:
     """Return the rows and cosines of the `k` most similar available faces, the most similar first.
 
-    With the query's landmarks, consider `candidates` x `k` neighbours and keep the `k` best aligned, as
-    Upchurch et al. do (arXiv:1611.05507): another pose blurs more than a less similar face does.
+    With the query's landmarks, consider `candidates` x `k` neighbours and keep the `k` best
+    aligned, as Upchurch et al. do (arXiv:1611.05507): another pose blurs more than a less similar
+    face does.
 
     Raises:
         GalleryError: fewer than `k` are available.
@@ -121,7 +122,7 @@ def matching(
         value = int(logits[network.attributes.index(head)] > 0)
     if value < 0:
         raise GalleryError(
-            f"--match {attribute}: the reference's own value is not known, because it is not in the "
-            "gallery and the network does not score it"
+            f"--match {attribute}: the reference's own value is not known, because it is not in "
+            "the gallery and the network does not score it"
         )
     return labels == value

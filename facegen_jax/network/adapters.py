@@ -26,7 +26,8 @@ class Function:
 
 @dataclass(frozen=True)
 class Linen:
-    """A Flax linen module, unchanged: a layer is a submodule's path, such as `conv1` or `block/conv`.
+    """A Flax linen module, unchanged: a layer is a submodule's path, such as `conv1` or
+    `block/conv`.
 
     The parameters are the module's variables, `{"params": ..., "batch_stats": ...}`.
     """

@@ -1,4 +1,4 @@
-"""What a network's identity similarity means: its medians over photos of one person and of two people."""
+"""Similarity baselines: medians that tell what a network's identity similarities mean."""
 
 import json
 from pathlib import Path
@@ -9,48 +9,62 @@ from .checkpoint import WEIGHTS_FOLDER, CheckpointError
 
 
 class Baselines(NamedTuple):
-    """Median cosines of a network's descriptors."""
+    """Median cosines of a network's descriptors over pairs of photos."""
 
     genuine: float
-    """Two photos of one person."""
+    """Pairs of one person."""
     impostor: float
-    """Photos of two people."""
+    """Pairs of two people."""
     pairs: int
-    """Of either kind, from which the medians were taken."""
+    """Number of pairs of each kind."""
     people: int
     gallery: str
     """Name of the folder of the photos."""
 
 
 def load_baselines(network: str, sha256: str, path: Path | None = None) -> Baselines | None:
-    """The baselines of a network by its name and hash: those that ship for it, if any, or those of a file.
+    """Load the baselines of a network.
+
+    Args:
+        network: name of the network.
+        sha256: hash of its parameters.
+        path: file to read; by default the file that ships for the network's name.
+
+    Returns:
+        None if no file ships for this network.
 
     Raises:
-        CheckpointError: a file that is missing, is none of baselines, or was made for another network.
+        CheckpointError: `path` does not exist, does not hold baselines, or holds those of another
+            network.
     """
-    place = path or WEIGHTS_FOLDER / f"{Path(network).name}_baselines.json"
-    how = "make one with python -m facegen_jax.gallery FOLDER --baselines FILE"
+    remedy = "make one with python -m facegen_jax.gallery FOLDER --baselines FILE"
     try:
-        stored = json.loads(place.read_text())
-        found = Baselines(*(stored[name] for name in Baselines._fields))
-        of = str(stored["network_sha256"])
-        if not all(isinstance(value, int | float) for value in found[:4]):
-            raise ValueError("medians that are no numbers")
+        baselines, owner = _read(path or WEIGHTS_FOLDER / f"{Path(network).name}_baselines.json")
     except (OSError, ValueError, KeyError, TypeError) as error:
         if path is None:
             return None
-        reason = (
-            "no such file" if isinstance(error, FileNotFoundError) else "not a file of baselines"
-        )
-        raise CheckpointError(f"{path}: {reason}; {how}") from None
-    if of != sha256 and path:
-        raise CheckpointError(
-            f"{path}: made for another network than {network!r} (its hash differs); {how}"
-        )
-    return found if of == sha256 else None
+        missing = isinstance(error, FileNotFoundError)
+        reason = "no such file" if missing else "not a file of baselines"
+        raise CheckpointError(f"{path}: {reason}; {remedy}") from None
+    if owner == sha256:
+        return baselines
+    if path is None:
+        return None
+    raise CheckpointError(
+        f"{path}: made for another network than {network!r} (its hash differs); {remedy}"
+    )
+
+
+def _read(path: Path) -> tuple[Baselines, str]:
+    """Return the baselines in a file, and the hash of their network."""
+    stored = json.loads(path.read_text())
+    baselines = Baselines(*(stored[name] for name in Baselines._fields))
+    if not all(isinstance(value, int | float) for value in baselines[:4]):
+        raise ValueError("medians and counts must be numbers")
+    return baselines, str(stored["network_sha256"])
 
 
 def save_baselines(path: Path, network: str, sha256: str, baselines: Baselines) -> None:
-    """Write the baselines of a network, whole or not at all."""
+    """Write the baselines of a network atomically."""
     content = {"network": network, "network_sha256": sha256, **baselines._asdict()}
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())

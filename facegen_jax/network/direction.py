@@ -1,4 +1,5 @@
-"""Named attribute directions: what to add to a face's maps to turn an attribute up; files and lookup."""
+"""Named attribute directions: what to add to a face's maps to turn an attribute up; files and
+lookup."""
 
 import json
 from collections.abc import Mapping
@@ -14,8 +15,8 @@ from .checkpoint import WEIGHTS_FOLDER, CheckpointError, read_tensors
 from .protocol import Network
 
 HOW_TO_BUILD = (
-    "make them with python -m facegen_jax.gallery FOLDER --directions FILE --attributes NAME [...], "
-    "or use --guides or --gallery"
+    "make them with python -m facegen_jax.gallery FOLDER --directions FILE --attributes NAME "
+    "[...], or use --guides or --gallery"
 )
 
 
@@ -27,7 +28,8 @@ class Direction(NamedTuple):
     maps: Features
     """Float32 maps by layer, scaled so that a strength of 1 is the natural amount."""
     sign: int = 1
-    """-1 for the name of an opposite (Youth is -Senior): the head's score then counts negatively."""
+    """-1 for the name of an opposite (Youth is -Senior): the head's score then counts
+    negatively."""
 
 
 def shipped_directions(network: Network) -> Path:
@@ -44,8 +46,8 @@ def load_direction(network: Network, name: str, path: Path | None = None) -> Dir
         path: file of directions; the one that ships for the network by default.
 
     Raises:
-        CheckpointError: no directions for this network, or an unknown name (the message lists the known
-            ones).
+        CheckpointError: no directions for this network, or an unknown name (the message lists the
+            known ones).
     """
     tensors, scales, opposites = _read(network, path)
     known = by_spelling((*scales, *opposites))

@@ -1,8 +1,8 @@
 """What the program asks of a network: named feature maps of RGB images in [0, 1].
 
-A `Backbone` is the structure, static in every compiled program; its parameters are traced arguments.
-A `Network` joins both with a name and what its outputs mean. Whatever range, mean or layout a backbone
-needs, it applies inside `features`; nothing outside knows.
+A `Backbone` is the structure, static in every compiled program; its parameters are traced
+arguments. A `Network` joins both with a name and what its outputs mean. Whatever range, mean or
+layout a backbone needs, it applies inside `features`; nothing outside knows.
 """
 
 import dataclasses
@@ -119,7 +119,8 @@ def check_layers(backbone: Backbone, layers: Iterable[str]) -> tuple[str, ...]:
     """Return the names as a tuple without repetitions.
 
     Raises:
-        ValueError: a string instead of names, or an unknown layer; the message lists the valid ones.
+        ValueError: a string instead of names, or an unknown layer; the message lists the valid
+        ones.
     """
     if isinstance(layers, str):
         raise ValueError(

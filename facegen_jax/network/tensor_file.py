@@ -1,19 +1,22 @@
-"""Named arrays as safetensors: read as views of the mapped file, written in pieces.
+"""Named arrays as safetensors: read as views of a mapped file, written in pieces.
 
-Ours rather than the library of that name, which takes three copies of 580 MB to write, and two to read into NumPy.
-Format: 8 bytes of header length, a JSON header with dtype, shape and place of each array, then the numbers.
+Written here because the safetensors library makes three copies of 580 MB to write, and two to read
+into NumPy.
+Format: 8 bytes of header length; a JSON header with dtype, shape and offsets of each array; the
+numbers.
 """
 
 import json
 import math
 import mmap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 
 from ..files import write_atomically
+from ..types import Progress
 
 DTYPES = {
     "F64": np.dtype("<f8"),
@@ -21,16 +24,16 @@ DTYPES = {
     "F16": np.dtype("<f2"),
     "BF16": np.dtype(ml_dtypes.bfloat16),
 }
-MAX_HEADER = 1 << 20
-_PIECE = 1 << 24
+MAX_HEADER, MAX_AXES = 1 << 20, 8
+_BLOCK = 1 << 24
 
 
 class TensorFileError(ValueError):
-    """Not a safetensors file; the message says where it goes wrong."""
+    """Data that is not a valid safetensors file; the message says why."""
 
 
 def map_file(path: Path) -> memoryview:
-    """The bytes of a file, which the system reads where they are looked at."""
+    """Map a file into memory; the system reads pages when they are accessed."""
     with path.open("rb") as file:
         try:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -39,14 +42,16 @@ def map_file(path: Path) -> memoryview:
 
 
 def parse(data: memoryview) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays (views of `data`) and metadata.
+    """Return the arrays, as views of `data`, and the metadata.
 
     Raises:
-        TensorFileError: damaged, cut short, or numbers of a kind that networks do not use.
+        TensorFileError: damaged, truncated, or a dtype that networks do not use.
     """
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(len(data) - 8, MAX_HEADER):
-        raise TensorFileError(f"its header should have {length} bytes, the file has {len(data)}")
+        raise TensorFileError(
+            f"its header should have {length} bytes, but the file has {len(data)}"
+        )
     try:
         header = json.loads(bytes(data[8 : 8 + length]))
         metadata = header.pop("__metadata__", {})
@@ -61,26 +66,26 @@ def parse(data: memoryview) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def _array(data: memoryview, name: str, entry: dict) -> np.ndarray:
-    dtype, shape, (start, end) = (
-        DTYPES.get(entry["dtype"]),
-        tuple(entry["shape"]),
-        entry["data_offsets"],
-    )
+    dtype, shape = DTYPES.get(entry["dtype"]), tuple(entry["shape"])
+    start, end = entry["data_offsets"]
     if dtype is None:
-        raise TensorFileError(f"{name} holds {entry['dtype']}, expected one of {', '.join(DTYPES)}")
-    numbers = (*shape[:9], start, end)
+        raise TensorFileError(
+            f"{name} has dtype {entry['dtype']}, expected one of {', '.join(DTYPES)}"
+        )
+    numbers = (*shape[: MAX_AXES + 1], start, end)
     if (
-        len(shape) > 8
+        len(shape) > MAX_AXES
         or not all(isinstance(number, int) and 0 <= number < 1 << 62 for number in numbers)
         or end > len(data)
     ):
-        shape = shape[:8]
         raise TensorFileError(
-            f"{name} of shape {shape} lies at {start} to {end} of {len(data)} bytes: the file is cut short or damaged"
+            f"{name} of shape {shape[:MAX_AXES]} has offsets {start} to {end} in {len(data)} bytes "
+            "of data: the file is damaged or truncated"
         )
-    if math.prod(shape) * dtype.itemsize != end - start:
+    expected = math.prod(shape) * dtype.itemsize
+    if end - start != expected:
         raise TensorFileError(
-            f"{name} of shape {shape} has {end - start} bytes, expected {math.prod(shape) * dtype.itemsize}"
+            f"{name} of shape {shape} has {end - start} bytes, expected {expected}"
         )
     return np.frombuffer(data[start:end], dtype).reshape(shape)
 
@@ -92,57 +97,60 @@ def write(
     dtype: str = "F32",
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
-    progress: Callable[[int], object] = lambda done: None,
+    progress: Progress = lambda done, total: None,
 ) -> None:
-    """Write arrays, whole or not at all; views in any order of axes are written piece by piece.
+    """Write arrays atomically and in blocks, so that views with any order of axes need no copy.
 
     Args:
-        path: to write.
+        path: file to write.
         tensors: arrays by name.
         metadata: strings by name.
-        dtype: a name of `DTYPES`.
-        shapes: to write instead of an array's own, which merges axes without a copy.
-        progress: told of bytes about to be written.
+        dtype: a key of `DTYPES`.
+        shapes: shapes to write instead of an array's own, to merge axes without a copy.
+        progress: counts bytes, including the block about to be written.
     """
+    header = _header(tensors, metadata, dtype, shapes or {})
+    size = DTYPES[dtype].itemsize
+    total = len(header) + size * sum(array.size for array in tensors.values())
 
     def pieces() -> Iterator[bytes | memoryview]:
-        for piece in _pieces(tensors, metadata, dtype, shapes or {}):
-            progress(len(piece))
-            yield piece
+        done = len(header)
+        progress(done, total)
+        yield header
+        for array in tensors.values():
+            for block in blocks(array):
+                done += size * block.size
+                progress(done, total)
+                yield np.ascontiguousarray(block, DTYPES[dtype]).view(np.uint8).data
 
     write_atomically(path, pieces())
 
 
-def _pieces(
+def _header(
     tensors: Mapping[str, np.ndarray],
     metadata: Mapping[str, str],
     dtype: str,
     shapes: Mapping[str, tuple[int, ...]],
-) -> Iterator[bytes | memoryview]:
-    header: dict[str, object] = {"__metadata__": dict(metadata)}
+) -> bytes:
+    """Return the header with its length, padded to eight bytes."""
+    entries: dict[str, object] = {"__metadata__": dict(metadata)}
     end = 0
     for name, array in tensors.items():
         start, end = end, end + array.size * DTYPES[dtype].itemsize
-        header[name] = {
+        entries[name] = {
             "dtype": dtype,
             "shape": shapes.get(name, array.shape),
             "data_offsets": [start, end],
         }
-    content = json.dumps(header).encode()
+    content = json.dumps(entries).encode()
     content += b" " * (-len(content) % 8)
-    yield len(content).to_bytes(8, "little") + content
-    for array in tensors.values():
-        yield from (
-            np.ascontiguousarray(piece, DTYPES[dtype]).view(np.uint8).data
-            for piece in blocks(array)
-        )
+    return len(content).to_bytes(8, "little") + content
 
 
 def blocks(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Cut along the first axis into pieces of about 16 MiB, or single rows where these are larger."""
-    rows = max(1, _PIECE // max(1, array.nbytes // max(1, len(array)))) if array.ndim else 1
-    yield from (
-        (array[start : start + rows] for start in range(0, len(array), rows))
-        if array.ndim
-        else iter([array.reshape(1)])
-    )
+    """Split along the first axis into blocks of about 16 MiB, or into rows if those are larger."""
+    if not array.ndim:
+        yield array.reshape(1)
+        return
+    rows = max(1, _BLOCK // max(1, array.nbytes // max(1, len(array))))
+    yield from (array[start : start + rows] for start in range(0, len(array), rows))

@@ -1,7 +1,7 @@
 """VGG-Face: layer table, Flax module, and the backbone that the program uses.
 
-Architecture: Parkhi, Vedaldi & Zisserman, Deep Face Recognition, BMVC 2015 (configuration D of VGG-16).
-The 0-255 range and the mean image exist only in this file.
+Architecture: Parkhi, Vedaldi & Zisserman, Deep Face Recognition, BMVC 2015 (configuration D of
+VGG-16). The 0-255 range and the mean image exist only in this file.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,8 @@ LAYERS = (IMAGE, *CONVOLUTIONS, *DENSE)
 EMBEDDING = "embedding"
 """An optional dense layer on fc7 whose output, at unit length, is the descriptor."""
 MEAN_RGB = (129.186279296875, 104.76238250732422, 93.59396362304688)
-"""Mean of the training images, 0-255, as in the release. Every VGG network of this package uses it."""
+"""Mean of the training images, 0-255, as in the release. Every VGG network of this package uses
+it."""
 
 
 class Convolution(nn.Module):

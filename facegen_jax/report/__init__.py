@@ -1,1 +1,1 @@
-"""Results of sweeps: lines, table, page, figures, videos."""
+"""Results of sweeps: result files, results.csv, report.html, figures, videos."""

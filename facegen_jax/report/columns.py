@@ -1,18 +1,27 @@
-"""Results as columns: what each means, whether it varies, how it is best filtered."""
+"""Results as columns: their roles and filters, and the settings to compare runs by."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
+from .result import Result, Role, flatten
+
 Value = str | float | None
-Role = Literal["run", "setting", "metric", "loss", "time"]
-FEW = 24
-"""Different values up to which a column is filtered by choosing among them."""
-ASKED = ("attribute", "guides")
-"""Settings that tell by themselves what they are."""
-FILES = ("reference", "guides", "mask", "identity_mask", "gallery", "directions")
-"""Settings that are paths: shown by the names of their files."""
+Key = tuple[Role, str]
+"""Role and name of a column."""
+MAX_CHOICES = 24
+"""Distinct values up to which a column is filtered by checkboxes, and groups up to which runs are
+compared side by side."""
+SELF_EXPLANATORY = ("attribute", "guides")
+"""Settings whose values are shown without the setting's name."""
+PATHS = ("reference", "guides", "mask", "identity_mask", "gallery", "directions")
+"""Settings that hold paths, shown as file names without endings."""
+ROLES: tuple[Role, ...] = ("setting", "metric", "loss", "time")
+"""Order of the page's columns."""
+FIRST: tuple[Key, ...] = (("run", "name"), ("run", "status"))
+LAST: tuple[Key, ...] = (("run", "error"), ("run", "notes"))
+"""Columns of the role `run` that the page shows, before and after the others."""
 
 
 class Column(NamedTuple):
@@ -24,167 +33,138 @@ class Column(NamedTuple):
 
     @property
     def distinct(self) -> list[Value]:
-        """The different values in their order: nothing, then numbers, then text."""
-        return sorted(
-            set(self.values),
-            key=lambda value: (
-                value is not None,
-                isinstance(value, str),
-                value if isinstance(value, float) else 0,
-                str(value),
-            ),
-        )
+        """The distinct values in order: None, then numbers, then text."""
+
+        def order(value: Value) -> tuple[bool, bool, float, str]:
+            number = value if isinstance(value, float) else 0.0
+            return value is not None, isinstance(value, str), number, str(value)
+
+        return sorted(set(self.values), key=order)
 
     @property
-    def places(self) -> list[int]:
-        """Of each run, where its value stands among the different ones."""
-        known = {value: place for place, value in enumerate(self.distinct)}
-        return [known[value] for value in self.values]
+    def indices(self) -> list[int]:
+        """Index of each run's value in `distinct`."""
+        index = {value: number for number, value in enumerate(self.distinct)}
+        return [index[value] for value in self.values]
 
     @property
     def kind(self) -> Literal["number", "choice", "text"]:
-        """How it is filtered."""
-        if self.role != "setting" and all(isinstance(value, float | None) for value in self.values):
+        """Filter: a range, checkboxes, or a text search."""
+        numeric = all(isinstance(value, float | None) for value in self.values)
+        if self.role != "setting" and numeric:
             return "number"
-        return (
-            "choice"
-            if len(self.distinct) <= FEW and self.name not in ("error", "notes")
-            else "text"
-        )
+        few = len(self.distinct) <= MAX_CHOICES
+        return "choice" if few and (self.role, self.name) not in LAST else "text"
 
     @property
     def varies(self) -> bool:
-        """Whether runs differ in it."""
+        """Whether runs differ in this column."""
         return len(set(self.values)) > 1
 
 
-def columns(rows: list[dict]) -> list[Column]:
-    """All columns that have any value, in the order run, settings, metrics, losses, times."""
-    settings = [
-        row["pair"] | row["grid"] for row in rows
-    ]  # the grid's value went before the pair's
-    found = [Column(name, "run", [plain(row[name]) for row in rows]) for name in ("name", "status")]
-    found += _each("setting", settings, lambda name: name != "name")
-    found += _each("metric", [_flat(row["metrics"]) for row in rows])
-    found += _each(
-        "loss",
-        [
-            {f"loss.{name}": value for name, value in row["loss"].items()} | _flat(row["parts"])
-            for row in rows
-        ],
-    )
-    found += _each(
-        "time",
-        [{f"seconds.{name}": value for name, value in row["seconds"].items()} for row in rows],
-    )
-    found.append(Column("error", "run", [plain(row["error"]) for row in rows]))
-    found.append(Column("notes", "run", [plain("; ".join(map(str, row["notes"]))) for row in rows]))
-    return [column for column in found if any(value is not None for value in column.values)]
+def make_columns(results: Sequence[Result]) -> list[Column]:
+    """Return the page's columns in order, without those that have no value."""
+    rows: list[dict[Key, object]] = [
+        {(each.role, each.name): each.value for each in flatten(result)} for result in results
+    ]
+    keys = dict.fromkeys(key for row in rows for key in row)
+    others = sorted((key for key in keys if key[0] in ROLES), key=lambda key: ROLES.index(key[0]))
+    columns = [
+        Column(name, role, [as_value(row.get((role, name))) for row in rows])
+        for role, name in (*FIRST, *others, *LAST)
+    ]
+    return [column for column in columns if any(value is not None for value in column.values)]
 
 
-def _each(
-    role: Role, rows: list[dict], wanted: Callable[[str], bool] = lambda name: True
-) -> list[Column]:
-    names = dict.fromkeys(name for row in rows for name in row if wanted(name))
-    return [Column(name, role, [plain(row.get(name)) for row in rows]) for name in names]
+def as_value(value: object) -> Value:
+    """Convert to a float, also from the text of a table, or else to text.
 
-
-def _flat(values: dict) -> dict[str, object]:
-    flat = {name: value for name, value in values.items() if not isinstance(value, dict)}
-    return flat | {
-        f"{name}.{inner}": each
-        for name, value in values.items()
-        if isinstance(value, dict)
-        for inner, each in value.items()
-    }
-
-
-def plain(value: object) -> Value:
-    """Numbers as floats, also where a table wrote them as text; nothing for what is empty or not finite."""
+    What is empty or not finite becomes None.
+    """
     if value is None or value == "":
         return None
     if isinstance(value, bool):
         return str(value).lower()
+    if not isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, str) and not value.lstrip(" +-.")[:1].isdigit():
+        return value
     try:
-        number = (
-            float(value)
-            if isinstance(value, int | float)
-            or (isinstance(value, str) and value.lstrip(" +-.")[:1].isdigit())
-            else None
-        )
+        number = float(value)
     except ValueError:
-        number = None
+        return str(value)
     except OverflowError:
         return None
-    if number is None:
-        return str(value)
     return number if math.isfinite(number) else None
 
 
-def short(name: str, value: Value) -> str:
-    """A setting's value for headings; of paths the names of their files."""
-    if name in FILES and isinstance(value, str):
+def display(name: str, value: Value) -> str:
+    """Return the short text of a setting's value."""
+    if name in PATHS and isinstance(value, str):
         return ", ".join(PurePath(part).stem for part in value.split(";"))
     if value is None or isinstance(value, str):
         return value or "–"
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.5g}"
 
 
-def references(rows: Iterable[dict]) -> list[str]:
-    """The file of each run's reference."""
-    return [str(row["grid"].get("reference", row["pair"].get("reference", ""))) for row in rows]
+def heading(columns: Sequence[Column], run: int) -> str:
+    """Return the values of one run in some settings as text."""
+    parts = [
+        text if column.name in SELF_EXPLANATORY else f"{column.name.replace('_', ' ')} {text}"
+        for column in columns
+        if column.values[run] is not None
+        for text in (display(column.name, column.values[run]),)
+    ]
+    return ", ".join(parts) or ("none" if columns else "all")
 
 
-def axes(found: list[Column]) -> list[Column]:
-    """The settings that vary, but for whose face it is."""
+def sweep_axes(columns: Sequence[Column]) -> list[Column]:
+    """Return the settings that vary, other than the reference."""
     return [
         column
-        for column in found
+        for column in columns
         if column.role == "setting" and column.varies and column.name != "reference"
     ]
 
 
-def ways(found: list[Column], faces: Sequence[str]) -> dict[str, list[str]]:
-    """What may stand side by side, the most telling first: settings by the name of their choice, each choice of few combinations.
+def groupings(columns: Sequence[Column], references: Sequence[str]) -> dict[str, list[str]]:
+    """Return the ways to compare runs side by side, the most informative first.
 
     Args:
-        found: as from `columns`.
-        faces: the file of each run's reference. What is the same for all runs of each reference, as its guides may be, comes last.
+        columns: as from `make_columns`.
+        references: reference of each run. Settings that are the same for all runs of a reference,
+            as its guides may be, come last.
+
+    Returns:
+        The names of the settings that make the groups, by the label of the grouping. Groupings with
+        more than `MAX_CHOICES` groups are left out.
     """
-    known = axes(found)
-    free = [
-        column
-        for column in known
-        if len(set(zip(faces, column.values, strict=True))) > len(set(faces))
+    axes = sweep_axes(columns)
+    people = len(set(references))
+    free = [each for each in axes if len(set(zip(references, each.values, strict=True))) > people]
+    fixed = [each for each in axes if each not in free]
+    grid = [each for each in free if each.name not in SELF_EXPLANATORY]
+    asked = [each for each in free if each.name in SELF_EXPLANATORY]
+
+    def single(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
+        return [(column.name.replace("_", " "), [column]) for column in columns]
+
+    candidates = [
+        ("settings", grid if len(grid) > 1 else []),
+        *single([*grid, *asked]),
+        ("everything", free if len(free) > max(1, len(grid)) else []),
+        ("nothing", []),
+        *single(fixed),
     ]
-    grid = [column for column in free if column.name not in ASKED]
-    choices = [("settings", grid if len(grid) > 1 else [])]
-    choices += [
-        (column.name.replace("_", " "), [column])
-        for column in (*grid, *(each for each in free if each.name in ASKED))
-    ]
-    choices += [("everything", free if len(free) > max(1, len(grid)) else []), ("nothing", [])]
-    choices += [(column.name.replace("_", " "), [column]) for column in known if column not in free]
     return {
-        name: [column.name for column in chosen]
-        for name, chosen in choices
-        if name == "nothing" or (chosen and len(set(places(chosen, len(faces)))) <= FEW)
+        label: [column.name for column in chosen]
+        for label, chosen in candidates
+        if label == "nothing"
+        or (chosen and len(set(group_keys(chosen, len(references)))) <= MAX_CHOICES)
     }
 
 
-def places(chosen: Sequence[Column], runs: int) -> list[tuple[int, ...]]:
-    """Of each of so many runs, the places of its values: equal for equal settings, and in their order."""
-    each = [column.places for column in chosen]
-    return [tuple(column[run] for column in each) for run in range(runs)]
-
-
-def heading(chosen: Sequence[Column], run: int) -> str:
-    """A run's values of some settings, for people."""
-    parts = [
-        (column.name, column.values[run]) for column in chosen if column.values[run] is not None
-    ]
-    shown = [
-        short(name, value) if name in ASKED else f"{name.replace('_', ' ')} {short(name, value)}"
-        for name, value in parts
-    ]
-    return ", ".join(shown) or ("none" if chosen else "all")
+def group_keys(columns: Sequence[Column], runs: int) -> list[tuple[int, ...]]:
+    """Return a key for each of `runs` runs: equal for equal settings, sorted as their values."""
+    indices = [column.indices for column in columns]
+    return [tuple(each[run] for each in indices) for run in range(runs)]

@@ -1,46 +1,48 @@
-"""The report of a sweep's folder: from its results to the page and the figures."""
+"""The report of a sweep's folder: the page and the figures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..files import write_atomically
 from ..network.baselines import load_baselines
+from ..types import Progress
 from .figures import write_figures
 from .page import render
-from .study import MANY, Study, load_study
+from .study import MAX_RUNS, Study, load_study
 from .thumbnails import make_thumbnails
-
-Told = Callable[[int, int], object]
 
 
 def write_report(
     folder: Path,
     *,
-    most: int = MANY,
+    limit: int = MAX_RUNS,
     baselines: Path | None = None,
-    drawn: bool = False,
-    told: Told = lambda done, total: None,
+    figures: bool = False,
+    progress: Progress = lambda done, total: None,
 ) -> list[Path]:
-    """Write `report.html` into the folder of a sweep, with small copies of its pictures; returns what was written.
+    """Write `report.html` and its thumbnails into a sweep's folder; return the files written.
 
     Args:
-        folder: of a sweep, also of one that still runs.
-        most: runs to show.
-        baselines: file of the network's baselines; those that ship by default.
-        drawn: write the figures too.
-        told: how many of the pictures have their small copy.
+        folder: of a sweep, which may still be running.
+        limit: runs to show.
+        baselines: file of the network's baselines; by default those that ship with it.
+        figures: write the figures too.
+        progress: counts thumbnails.
 
     Raises:
-        ResultsError, CheckpointError, OSError: no results, damaged files, or a folder that cannot be written to; Matplotlib is missing.
+        ResultsError: no results, damaged files, or figures without Matplotlib.
+        CheckpointError: the file of baselines cannot be used.
+        OSError: the folder cannot be written to.
     """
-    study = load_study(folder, most)
-    known = load_baselines(*study.network, baselines)
-    page = render(study, make_thumbnails(folder, _pictures(study), told), known)
+    study = load_study(folder, limit)
+    loaded = load_baselines(*study.network, baselines)
+    thumbnails = make_thumbnails(folder, _images(study), progress)
+    page = render(study, thumbnails, loaded)
     write_atomically(folder / "report.html", page.encode(errors="replace"))
-    return [folder / "report.html", *(write_figures(study, known) if drawn else [])]
+    return [folder / "report.html", *(write_figures(study, loaded) if figures else [])]
 
 
-def _pictures(study: Study) -> Iterator[str]:
-    """All pictures that the page shows small."""
-    for row in study.rows:
-        yield from (name for name in (row["image"], row["before"], *row["shown"]) if name)
+def _images(study: Study) -> Iterator[str]:
+    """Yield all images that the page shows as thumbnails."""
+    for result in study.results:
+        yield from (name for name in (result.image, result.before, *result.shown) if name)

@@ -1,76 +1,32 @@
-"""Results as lines of a file that only grows: whole lines, on the disk before anything else happens."""
+"""Result files: JSON lines that are only appended, each on the disk before the sweep continues."""
 
+import errno
+import hashlib
+import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeGuard
+from typing import Any, NamedTuple
+
+from .result import Result
 
 
 class ResultsError(ValueError):
-    """A folder without results that can be read; one line that says why and what to do."""
+    """A folder whose results cannot be read; one line that says why and what to do."""
 
 
-class Result(NamedTuple):
-    """What became of one run."""
+class Location(NamedTuple):
+    """Where the line of a result starts."""
 
+    path: Path
+    offset: int
     id: str
-    name: str
-    status: str
-    """ok, or failed."""
-    error: str | None
-    pair: dict[str, str]
-    """Its line of the table, as written."""
-    grid: dict[str, object]
-    """Its values of the grid."""
-    loss: dict[str, float]
-    """First and last total."""
-    parts: dict[str, dict[str, float]]
-    """First and last of each term, unweighted."""
-    metrics: dict[str, object]
-    seconds: dict[str, float]
-    """`prepare` and `finish` of this run, `run` of the batch it was solved in divided by the runs in it."""
-    guides: list[dict[str, object]]
-    """Faces taken from a gallery, with their similarity."""
-    notes: list[str]
-    image: str | None
-    """Picture, relative to the sweep's folder."""
-    trace: str | None
-    """Losses of every step, relative to the sweep's folder."""
-    before: str | None = None
-    """The reference as it was edited, of the same geometry as the picture, relative to the sweep's folder."""
-    shown: tuple[str, ...] = ()
-    """The guides as they were seen, relative to the sweep's folder."""
-    frames: str | None = None
-    """Folder of the pictures on the way, relative to the sweep's folder."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it succeeded."""
-        return self.status == "ok"
-
-
-_NEEDED = set(Result._fields) - set(Result._field_defaults)
-_KINDS = {
-    str: ("id", "name", "status"),
-    dict: ("pair", "grid", "loss", "parts", "metrics", "seconds"),
-    list: ("guides", "notes"),
-}
-
-
-def _is_result(row: object) -> TypeGuard[dict]:
-    """Whether a line can be taken for a result; fields that came later may lack."""
-    return (
-        isinstance(row, dict)
-        and set(row) >= _NEEDED
-        and all(isinstance(row[name], kind) for kind, names in _KINDS.items() for name in names)
-        and isinstance(row.get("shown", []), list)
-    )
 
 
 def line(result: Result) -> bytes:
-    """A result as one line of JSON; what is not finite becomes null."""
+    """Encode a result as one line of JSON; numbers that are not finite become null."""
     return json.dumps(_plain(result._asdict()), separators=(",", ":")).encode() + b"\n"
 
 
@@ -86,25 +42,51 @@ def _plain(value: object) -> object:
     return value
 
 
+_REQUIRED = set(Result._fields) - set(Result._field_defaults)
+_TYPES = {
+    str: ("id", "name", "status"),
+    dict: ("pair", "grid", "loss", "parts", "metrics", "seconds"),
+    list: ("guides", "notes", "shown"),
+}
+
+
+def _decode(content: bytes) -> Result | None:
+    """Decode a line; return None if it is not a result. Later fields may be missing."""
+    try:
+        row = json.loads(content)
+    except ValueError:
+        return None
+    if not isinstance(row, dict) or not row.keys() >= _REQUIRED:
+        return None
+    fields: dict[str, Any] = {name: row[name] for name in Result._fields if name in row}
+    fields.setdefault("shown", [])
+    if not all(isinstance(fields[name], kind) for kind, names in _TYPES.items() for name in names):
+        return None
+    if not all(isinstance(guide, dict) for guide in fields["guides"]):
+        return None
+    fields["shown"] = tuple(fields["shown"])
+    return Result(**fields)
+
+
 def append(path: Path, content: bytes) -> None:
-    """Add whole lines, and wait until they are on the disk; what could only be written in part is taken back.
+    """Append whole lines and flush them to the disk.
 
     Raises:
-        OSError: the disk is full or gone; the file is as it was.
+        OSError: the disk is full or gone. What was written of the lines is cut off again.
     """
     with path.open("ab", buffering=0) as file:
-        before = file.seek(0, os.SEEK_END)
+        end = file.seek(0, os.SEEK_END)
         try:
             if file.write(content) != len(content):
-                raise OSError(28, "No space left on device")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
         except OSError:
-            file.truncate(before)
+            file.truncate(end)
             raise
 
 
 def mend(path: Path) -> None:
-    """Cut off a last line that a killed process could not finish."""
+    """Cut off an incomplete last line, left by a killed process."""
     if not path.exists():
         return
     with path.open("rb+") as file:
@@ -121,68 +103,81 @@ def mend(path: Path) -> None:
 
 
 def files(folder: Path) -> list[Path]:
-    """Every file of results: of one process, of parts, of hosts."""
+    """Return the result files of all processes, shards and hosts."""
     return sorted(folder.glob("results*.jsonl"))
 
 
 def any_in(folder: Path) -> bool:
-    """Whether there is any result."""
-    return any(file.stat().st_size for file in files(folder))
+    """Return whether the folder has any result."""
+    return any(path.stat().st_size for path in files(folder))
 
 
-def lines(path: Path) -> Iterator[dict]:
-    """The results in a file; a line that another process is about to finish is left out.
+def lines(path: Path) -> Iterator[Result]:
+    """Yield the results of a file; skip a last line that is still being written.
 
     Raises:
-        ResultsError: a line that is no result.
+        ResultsError: a line that is not a result.
     """
+    return (result for _, result in _located(path))
+
+
+def _located(path: Path) -> Iterator[tuple[int, Result]]:
+    """Yield each result with the offset of its line."""
+    offset = 0
     with path.open("rb") as file:
         for number, content in enumerate(file, 1):
             if not content.endswith(b"\n"):
                 return
-            try:
-                row = json.loads(content)
-            except ValueError:
-                row = None
-            if not _is_result(row):
+            result = _decode(content)
+            if result is None:
                 raise ResultsError(
-                    f"{path}, line {number}: not a result; take the line out, its run is then done again"
+                    f"{path}, line {number}: not a result; delete the line to repeat its run"
                 )
-            yield Result._field_defaults | row
+            yield offset, result
+            offset += len(content)
 
 
 def outcomes(folder: Path) -> dict[str, bool]:
-    """Which runs have a result, and whether it is a good one."""
-    found: dict[str, bool] = {}
+    """Return the ids of all runs with a result, and whether one of their results is good."""
+    good: dict[str, bool] = {}
     for path in files(folder):
-        for row in lines(path):
-            found[row["id"]] = found.get(row["id"], False) or row["status"] == "ok"
-    return found
+        for result in lines(path):
+            good[result.id] = good.get(result.id, False) or result.ok
+    return good
 
 
-Chosen = set[tuple[int, int]]
-"""Lines by the number of their file and their own."""
+def locate_latest(
+    folder: Path, visit: Callable[[Result], object] = lambda result: None
+) -> list[Location]:
+    """Locate the latest result of every edit, in the order of the files.
 
+    An edit is a name with its pair and grid values. A failed run that was repeated counts once, and
+    so does an edit whose input files have changed since, which gives it another id.
 
-def latest(folder: Path, told: Callable[[dict], object] = lambda row: None) -> Chosen:
-    """Where the last result of each edit that was asked for is; `told` of every line.
+    Only locations are kept in memory: there may be millions of lines.
 
-    A failed run that was done again counts once, and so does an edit whose input files have changed since. Lines are read and never held: there may
-    be millions.
+    Args:
+        folder: of the sweep.
+        visit: receives every result, superseded ones too.
     """
-    last: dict[str, tuple[str, int, int]] = {}
-    for place, path in enumerate(files(folder)):
-        for number, row in enumerate(lines(path)):
-            told(row)
-            asked = json.dumps([row["name"], row["pair"], row["grid"]], sort_keys=True)
-            if row["status"] == "ok" or asked not in last or row["id"] != last[asked][0]:
-                last[asked] = (row["id"], place, number)
-    return {(place, number) for _, place, number in last.values()}
+    latest: dict[bytes, Location] = {}
+    for path in files(folder):
+        for offset, result in _located(path):
+            visit(result)
+            edit = json.dumps([result.name, result.pair, result.grid], sort_keys=True)
+            key = hashlib.blake2b(edit.encode(), digest_size=16).digest()
+            if result.ok or key not in latest or result.id != latest[key].id:
+                latest[key] = Location(path, offset, result.id)
+    return sorted(latest.values())
 
 
-def chosen(folder: Path, where: Chosen) -> Iterator[dict]:
-    """These lines, one after the other."""
-    for place, path in enumerate(files(folder)):
-        for number, row in enumerate(lines(path)):
-            if (place, number) in where:
-                yield row
+def read(locations: Iterable[Location]) -> Iterator[Result]:
+    """Yield the results at these locations, in their order."""
+    for path, group in itertools.groupby(locations, lambda location: location.path):
+        with path.open("rb") as file:
+            for location in group:
+                file.seek(location.offset)
+                result = _decode(file.readline())
+                if result is None:
+                    raise ResultsError(f"{path}: changed while it was read; try again")
+                yield result

@@ -1,4 +1,4 @@
-"""What the folder of a sweep holds, read once for everything that shows it."""
+"""A sweep's folder, read once for the page and the figures."""
 
 import json
 from collections.abc import Mapping
@@ -6,94 +6,89 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from . import results
+from .result import Result
 from .results import ResultsError
 
-MANY = 5_000
-"""Runs that a page shows; more would make it slow to open."""
+MAX_RUNS = 5_000
+"""Runs that a page shows by default; with more it opens slowly."""
 
 
 class Study(NamedTuple):
-    """The results of a sweep, each edit once, with how they were made."""
+    """The latest results of a sweep, and how they were made."""
 
     folder: Path
-    rows: list[dict]
-    """As in the files of results, those without a picture last; names of files that are not there, or lead out of the folder, are taken out."""
+    results: list[Result]
+    """In the order of the result files, those without an image last; see `own_files`."""
     total: int
-    """Of all that the folder holds, where not all are read."""
-    made: Mapping[str, object]
-    """What sweep.json says; empty where there is none."""
+    """Number of results in the folder, which may be more than were read."""
+    provenance: Mapping[str, object]
+    """Content of sweep.json; empty if the file does not exist."""
 
     @property
     def name(self) -> str:
-        """Of the folder."""
+        """Name of the folder."""
         return self.folder.resolve().name
 
     @property
     def network(self) -> tuple[str, str]:
-        """Name and hash; empty where unknown."""
-        network = self.made.get("network")
-        return (
-            (str(network.get("name", "")), str(network.get("sha256", "")))
-            if isinstance(network, dict)
-            else ("", "")
-        )
+        """Name and hash of the network; empty if unknown."""
+        network = self.provenance.get("network")
+        if not isinstance(network, dict):
+            return "", ""
+        return str(network.get("name", "")), str(network.get("sha256", ""))
 
 
-def load_study(folder: Path, most: int = MANY) -> Study:
-    """Read the first `most` results of a sweep's folder.
+def load_study(folder: Path, limit: int = MAX_RUNS) -> Study:
+    """Read the first `limit` results of a sweep's folder.
 
     Raises:
-        ResultsError: no such folder, none of a sweep, or files that are damaged.
+        ResultsError: no such folder, a folder without results, or damaged files.
     """
     if not folder.is_dir():
         raise ResultsError(f"{folder}: no such folder; give the --out of a sweep")
     if not results.files(folder):
+        raise ResultsError(f"{folder}: no results.jsonl in it; give the --out of a sweep")
+    locations = results.locate_latest(folder)
+    if not locations:
         raise ResultsError(
-            f"{folder}: holds no results of a sweep (results.jsonl); give the --out of one"
+            f"{folder}: the sweep has no results yet; try again when its first runs are done"
         )
-    where = results.latest(folder)
-    if not where:
-        raise ResultsError(
-            f"{folder}: its sweep has no results yet; look again when the first runs are done"
-        )
-    rows = [checked(folder, row) for row in results.chosen(folder, set(sorted(where)[:most]))]
-    rows.sort(
-        key=lambda row: row["image"] is None
-    )  # failures are written first, which says nothing of them
-    return Study(folder, rows, len(where), _made(folder / "sweep.json"))
+    read = [own_files(folder, result) for result in results.read(locations[:limit])]
+    # Failures are written before the rest of their batch; their position in the file says nothing.
+    read.sort(key=lambda result: result.image is None)
+    return Study(folder, read, len(locations), _provenance(folder / "sweep.json"))
 
 
-def _made(place: Path) -> Mapping[str, object]:
+def _provenance(path: Path) -> Mapping[str, object]:
     try:
-        made = json.loads(place.read_text())
+        content = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
-        made = None
-    if not isinstance(made, dict):
+        content = None
+    if not isinstance(content, dict):
         raise ResultsError(
-            f"{place}: damaged; remove it to show the results without their configuration"
+            f"{path}: damaged; remove it to show the results without their configuration"
         )
-    return made
+    return content
 
 
-def checked(folder: Path, row: dict) -> dict:
-    """A result without names of files that are not there, or lead out of the folder."""
-    files = {name: _inside(folder, row[name]) for name in ("image", "trace", "before", "frames")}
-    return row | files | {"shown": [name for name in row["shown"] if _inside(folder, name)]}
+def own_files(folder: Path, result: Result) -> Result:
+    """Drop paths of a result that do not exist or lead out of the folder.
 
-
-def _inside(folder: Path, name: object) -> str | None:
-    """A file's name as it was written, if it is one of this folder: results of strangers may name anything."""
-    if (
-        not isinstance(name, str)
-        or ":" in name
-        or "\\" in name
-        or not (path := PurePosixPath(name)).parts
-    ):
-        return None
-    return (
-        name
-        if not path.is_absolute() and ".." not in path.parts and (folder / name).exists()
-        else None
+    Results may come from other people, and their paths may name anything.
+    """
+    fields = ("image", "trace", "before", "frames")
+    return result._replace(
+        **{name: _own(folder, getattr(result, name)) for name in fields},
+        shown=tuple(name for name in result.shown if _own(folder, name)),
     )
+
+
+def _own(folder: Path, name: object) -> str | None:
+    if not isinstance(name, str) or ":" in name or "\\" in name:
+        return None
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        return None
+    return name if (folder / name).exists() else None

@@ -1,60 +1,62 @@
-"""Small copies of pictures, made once."""
+"""Thumbnails of a sweep's images, made once."""
 
 import concurrent.futures
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from ..faces import image
 from ..files import write_atomically
+from ..types import Progress
 
 SIDE = 192
-"""Of the largest side, in pixels: twice what a page shows, for dense screens."""
+"""Longer side in pixels: twice the largest size on the page, for high-density screens."""
 THREADS = 4
 
 
-def thumbnail_of(name: str) -> str:
-    """Where the small copy of a picture lies; both relative to the sweep's folder."""
+def thumbnail_path(name: str) -> str:
+    """Return the thumbnail's path; both are relative to the sweep's folder."""
     return str(PurePosixPath("thumbs") / PurePosixPath(name).with_suffix(".webp"))
 
 
 def make_thumbnails(
-    folder: Path,
-    names: Iterable[str],
-    told: Callable[[int, int], object] = lambda done, total: None,
+    folder: Path, names: Iterable[str], progress: Progress = lambda done, total: None
 ) -> set[str]:
-    """Make the small copies that are missing or older than their pictures; returns the pictures that have one.
+    """Make the thumbnails that are missing or older than their images.
 
     Args:
         folder: of the sweep.
-        names: of pictures in it.
-        told: how many of them are done.
+        names: images in it.
+        progress: counts images.
+
+    Returns:
+        The images that have a thumbnail; unreadable ones have none.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: a thumbnail cannot be written.
     """
-    wanted = list(dict.fromkeys(names))
-    for parent in {(folder / thumbnail_of(name)).parent for name in wanted}:
+    unique = list(dict.fromkeys(names))
+    for parent in {(folder / thumbnail_path(name)).parent for name in unique}:
         parent.mkdir(parents=True, exist_ok=True)
-    made = set[str]()
-    with concurrent.futures.ThreadPoolExecutor(
-        THREADS
-    ) as pool:  # Pillow computes without Python's lock
-        for done, (name, there) in enumerate(
-            zip(wanted, pool.map(lambda name: _made(folder, name), wanted), strict=True), 1
-        ):
-            made |= {name} if there else set()
-            told(done, len(wanted))
-    return made
+    available = set[str]()
+    # Threads suffice: Pillow releases the interpreter lock while it resizes and encodes.
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        written = pool.map(functools.partial(_ensure, folder), unique)
+        for done, (name, exists) in enumerate(zip(unique, written, strict=True), 1):
+            if exists:
+                available.add(name)
+            progress(done, len(unique))
+    return available
 
 
-def _made(folder: Path, name: str) -> bool:
-    """Make one; whether its picture can be read."""
-    picture, place = folder / name, folder / thumbnail_of(name)
-    if place.exists() and place.stat().st_mtime_ns >= picture.stat().st_mtime_ns:
+def _ensure(folder: Path, name: str) -> bool:
+    """Make one thumbnail if it is needed; return whether it exists."""
+    source, path = folder / name, folder / thumbnail_path(name)
+    if path.exists() and path.stat().st_mtime_ns >= source.stat().st_mtime_ns:
         return True
     try:
-        small = image.thumbnail(picture, SIDE)
+        content = image.thumbnail(source, SIDE)
     except image.ImageError:
         return False
-    write_atomically(place, small)
+    write_atomically(path, content)
     return True

@@ -1,4 +1,4 @@
-"""The descent of a run as a video, from the pictures that were kept on the way."""
+"""A video of a run's descent, made from its intermediate images."""
 
 import io
 from collections.abc import Sequence
@@ -12,94 +12,81 @@ from ..faces import image
 from ..files import write_atomically
 from ..types import Image
 from . import results
+from .result import Result
 from .results import ResultsError
-from .study import checked
+from .study import own_files
 
-SMALLEST = 256
-"""Side below which pictures are enlarged, in pixels."""
+MIN_SIDE = 256
+"""Shorter side below which images are enlarged, in pixels."""
 HOLD = 1.5
-"""Seconds for which the last picture stays."""
+"""How long the last image stays, in seconds."""
 
 
 def write_video(
     folder: Path, run: str, kind: Literal["webp", "gif"] = "webp", *, rate: float = 10.0
 ) -> Path:
-    """Write the descent of a run to `videos/<id>` in its sweep's folder; returns where it is.
+    """Write the descent of a run to `videos/<id>.<kind>` in its sweep's folder; return the path.
 
     Args:
         folder: of the sweep.
         run: its id, or the beginning of it.
-        kind: WebP is smaller and has all colours, GIF is shown everywhere.
-        rate: pictures a second.
+        kind: WebP is smaller and has full colour, GIF plays everywhere.
+        rate: images per second.
 
     Raises:
-        ResultsError: no such run, several, or one without pictures on the way.
-        ImageError, OSError: they cannot be read, or the video cannot be written.
+        ResultsError: no such run, several, or a run without intermediate images.
+        ImageError, OSError: an image cannot be read, or the video cannot be written.
     """
-    row = _found(folder, run)
-    frames = sorted((folder / row["frames"]).glob("*.png")) if row["frames"] else []
+    result = _find(folder, run)
+    frames = sorted((folder / result.frames).glob("*.png")) if result.frames else []
     if not frames:
         raise ResultsError(
-            f"{folder}: the run {row['id']} has no pictures on the way; sweeps keep them with --frames-every K"
+            f"{folder}: the run {result.id} has no intermediate images; "
+            "sweeps keep them with --frames-every K"
         )
-    pictures = [image.load(frame) for frame in frames]
-    result = image.load(folder / row["image"]) if row["image"] else pictures[-1]
-    if result.shape == pictures[-1].shape and not np.array_equal(
-        result, pictures[-1]
-    ):  # not the best one met, nor a whole photo with it pasted back
-        pictures.append(result)
-    place = folder / "videos" / f"{row['id']}.{kind}"
-    place.parent.mkdir(exist_ok=True)
-    write_atomically(place, _encoded(pictures, kind, rate))
-    return place
+    images = [image.load(frame) for frame in frames]
+    final = image.load(folder / result.image) if result.image else images[-1]
+    # The result may be better than the last step. A pasted-back photo has another size.
+    if final.shape == images[-1].shape and not np.array_equal(final, images[-1]):
+        images.append(final)
+    path = folder / "videos" / f"{result.id}.{kind}"
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, _encode(images, kind, rate))
+    return path
 
 
-def _found(folder: Path, run: str) -> dict:
+def _find(folder: Path, run: str) -> Result:
+    """Return the one run whose id begins with `run`."""
     if not folder.is_dir() or not results.files(folder):
-        raise ResultsError(f"{folder}: holds no results of a sweep; give the --out of one")
-    rows = {
-        row["id"]: row
-        for row in results.chosen(folder, results.latest(folder))
-        if str(row["id"]).startswith(run)
-    }
-    if len(rows) != 1 or not run:
-        few = (
-            f": {', '.join(sorted(rows)[:4])}"
-            if rows
-            else "; ids are in results.csv and on the page"
-        )
+        raise ResultsError(f"{folder}: no results of a sweep in it; give the --out of a sweep")
+    matches = {each.id: each for each in results.locate_latest(folder) if each.id.startswith(run)}
+    if len(matches) != 1 or not run:
+        ids = ", ".join(sorted(matches)[:4])
+        hint = f": {ids}" if ids else "; ids are in results.csv and on the page"
         raise ResultsError(
-            f"{folder}: {len(rows) or 'no'} runs have an id that begins with {run!r}{few}"
+            f"{folder}: {len(matches) or 'no'} runs have an id that begins with {run!r}{hint}"
         )
-    id, row = rows.popitem()
-    if not id.isalnum():  # it becomes a file's name
-        raise ResultsError(f"{folder}: {id!r} is no id of a run")
-    return checked(folder, row)
+    (id,) = matches
+    if not id.isalnum():  # it becomes a file name
+        raise ResultsError(f"{folder}: {id!r} is not a valid run id")
+    return own_files(folder, next(results.read(matches.values())))
 
 
-def _encoded(pictures: Sequence[Image], kind: str, rate: float) -> bytes:
-    factor = max(1.0, SMALLEST / min(pictures[0].shape[:2]))
-    height, width = (round(factor * side) for side in pictures[0].shape[:2])
+def _encode(images: Sequence[Image], kind: str, rate: float) -> bytes:
+    factor = max(1.0, MIN_SIDE / min(images[0].shape[:2]))
+    height, width = (round(factor * side) for side in images[0].shape[:2])
     frames = [
         PIL.Image.fromarray(image.pixels(image.resize(np.asarray(each), (height, width))))
-        for each in pictures
+        for each in images
     ]
-    lasting = [round(1000 / rate)] * (len(frames) - 1) + [round(1000 * HOLD)]
-    buffer = io.BytesIO()
-    if kind == "gif":  # one palette, of the last picture, or colours would flicker
+    durations = [round(1000 / rate)] * (len(frames) - 1) + [round(1000 * HOLD)]
+    options = {"save_all": True, "duration": durations, "loop": 0}
+    if kind == "gif":
+        # One palette, that of the last image: colours would flicker with a palette per frame.
         palette = frames[-1].quantize(dither=PIL.Image.Dither.NONE)
         frames = [frame.quantize(palette=palette) for frame in frames]
-        frames[0].save(
-            buffer, "GIF", save_all=True, append_images=frames[1:], duration=lasting, loop=0
-        )
     else:
-        frames[0].save(
-            buffer,
-            "WEBP",
-            save_all=True,
-            append_images=frames[1:],
-            duration=lasting,
-            loop=0,
-            quality=90,
-        )
+        options["quality"] = 90
+    buffer = io.BytesIO()
+    frames[0].save(buffer, kind.upper(), append_images=frames[1:], **options)
     return buffer.getvalue()

@@ -1,7 +1,7 @@
-"""Batch experiments: many faces, many settings, one compiled program, nothing lost."""
+"""Sweeps: many faces with many settings, batched through one compiled program, and resumable."""
 
 from .engine import run_sweep
-from .loop import SweepStopped
+from .job import SweepStopped
 from .settings import Sweep
 
 __all__ = ["Sweep", "SweepStopped", "run_sweep"]

@@ -5,9 +5,10 @@ import shlex
 import sys
 
 from ..command import fail, parse, progress_bar
+from ..types import Progress
 from . import loggers
 from .engine import dry_run, run_sweep
-from .loop import SweepStopped
+from .job import SweepStopped
 from .progress import Line, Status, Stop
 from .settings import Sweep
 
@@ -15,21 +16,36 @@ PROG = "python -m facegen_jax.sweep"
 
 
 def main() -> int:
-    """Parse, run, report; exit status 0 when all is done, 1 when some work failed or is left, 2 on bad input."""
+    """Run the command.
+
+    Returns:
+        Exit status: 0 if all runs are done, 1 if some failed or are left, 2 on bad input.
+    """
     config = parse(Sweep, PROG)
     try:
         return _run(config)
     except (ValueError, OSError) as error:
         return fail(PROG, error)
     except KeyboardInterrupt:
-        print(f"\n{PROG}: ended at once; the same command goes on", file=sys.stderr)
+        print(f"\n{PROG}: interrupted; repeat the command to continue", file=sys.stderr)
         return 1
 
 
 def _run(config: Sweep) -> int:
-    line, latest = Line(quiet=config.quiet), list[Status]()
+    line = Line(quiet=config.quiet)
     stop = Stop(line)
     loggers.check(config)
+    no_bar = contextlib.nullcontext(lambda done, total: None)
+    with no_bar if config.quiet else progress_bar() as progress:
+        if config.dry_run:
+            print(dry_run(config, progress))
+            return 0
+        return _run_and_show(config, line, stop, progress)
+
+
+def _run_and_show(config: Sweep, line: Line, stop: Stop, progress: Progress) -> int:
+    """Run the sweep; show progress and failures on the line."""
+    latest = list[Status]()
 
     def watch(status: Status) -> None:
         line.watch(status)
@@ -38,35 +54,29 @@ def _run(config: Sweep) -> int:
     def waiting(running: int) -> None:
         line.watch(latest[0], f"waiting for {running} other processes")
 
-    with (
-        contextlib.nullcontext(lambda done, total: None)
-        if config.quiet
-        else progress_bar() as looking
-    ):
-        if config.dry_run:
-            print(dry_run(config, looking))
-            return 0
-        try:
-            found = run_sweep(
-                config, watch=watch, stop=stop, progress=looking, waiting=waiting, notify=line.say
-            )
-            for result in loggers.logged(config, found):
-                if not result.ok:
-                    line.say(f"{result.name} ({result.id}) failed: {result.error}")
-        except SweepStopped as stopped:
-            line.clear()
-            print(
-                f"{PROG}: {stopped}; the same command goes on: {PROG} {shlex.join(sys.argv[1:])}",
-                file=sys.stderr,
-            )
-            return 1
-    (end,) = latest
-    again = "; --retry-failed does them again" if end.failed else ""
-    page = config.out / "report.html"
-    line.say(
-        f"{end.done} done, {end.failed} failed{again}: {page if config.report and page.exists() else config.out / 'results.csv'}"
+    results = run_sweep(
+        config, watch=watch, stop=stop, progress=progress, waiting=waiting, notify=line.write
     )
+    try:
+        for result in loggers.log_each(config, results):
+            if not result.ok:
+                line.write(f"{result.name} ({result.id}) failed: {result.error}")
+    except SweepStopped as stopped:
+        line.clear()
+        command = f"{PROG} {shlex.join(sys.argv[1:])}"
+        print(f"{PROG}: {stopped}; to continue, repeat: {command}", file=sys.stderr)
+        return 1
+    (end,) = latest
+    line.write(_summary(config, end))
     return 1 if end.failed else 0
+
+
+def _summary(config: Sweep, end: Status) -> str:
+    """Format the last line: counts, and the file to look at."""
+    report, table = config.out / "report.html", config.out / "results.csv"
+    path = report if config.report and report.exists() else table
+    hint = "; --retry-failed repeats them" if end.failed else ""
+    return f"{end.done} done, {end.failed} failed{hint}: {path}"
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ from ..network.checkpoint import load_network
 from ..network.protocol import Network
 from ..report import results
 from ..report.report import write_report
-from ..report.results import Result
+from ..report.result import Result
 from ..report.table import write_table
 from ..types import Progress
 from . import hosts
 from .estimate import forecast
-from .folder import Folder, opened
-from .loop import Job, SweepStopped, run
+from .folder import Folder, open_folder
+from .job import Job, SweepStopped
+from .loop import run
 from .plan import Plan, make_plan, missing, share
 from .progress import Watch
 from .settings import Sweep, check
@@ -33,54 +34,58 @@ def run_sweep(
     notify: Callable[[str], object] = lambda message: None,
     waiting: Callable[[int], object] = lambda running: None,
 ) -> Iterator[Result]:
-    """Run what is missing of a sweep; yield each new result when it is on the disk.
+    """Run what is missing of a sweep; yield each new result once it is on disk.
 
     Args:
-        config: what to do, and the folder for it.
+        config: what to run, and the folder for the results.
         objective: an objective of your own, in place of the default and of `config.objective`.
         source: an attribute source of your own, in place of `config.source`.
         network: a network of your own, in place of `config.params`.
         watch: receives the sweep's status every few steps.
-        stop: asked as often; when it returns True, the state is saved and the sweep ends.
-        progress: counts faces of a gallery whose features must be computed first.
-        notify: receives the numbers of runs and compilations, once, in words.
-        waiting: receives how many other processes of a job still run when this one is done.
+        stop: called every few steps; when it returns True, the state is saved and the sweep ends.
+        progress: counts the faces of a gallery whose features must be computed first.
+        notify: receives a summary of the plan, such as `24 runs: ...; 1 compilation`.
+        waiting: receives how many other processes of a job still run once this one has finished.
 
     Raises:
         SweepError, CheckpointError, GalleryError, OSError: bad input; nothing was run.
-        SweepStopped: it was stopped, too much failed, or results could not be written.
+        SweepStopped: a stop was requested, too many runs failed, or results could not be written.
     """
     check(config)
     own = Own(objective, source)
-    with hosts.joined(config) as part:
+    with hosts.join(config) as part:
         network = network or load_network(config.params)
         plan = make_plan(config, network, progress, own)
         notify(plan.summary)
         if config.distributed:
             hosts.agree(plan)
-        with opened(config, network, plan, part) as folder:
+        with open_folder(config, network, plan, part) as folder:
             write_table(folder.path)
-            spread = batch.replicate(network)
-            job = Job(config, spread, share(plan, part), folder, watch, stop)
-            try:
-                yield from run(job)
-                if config.distributed and part.number == 0:
-                    hosts.wait_for_others(folder.path, part, waiting)
-                    _check_complete(plan, folder)
-                _write_report(config, folder)
-            except OSError as error:
-                reason = error.strerror or error
-                raise SweepStopped(
-                    f"{folder.path}: cannot be written to ({reason}); no file is half-written"
-                ) from None
-            finally:
-                _write_table(folder)
+            replicated = batch.replicate(network)
+            job = Job(config, replicated, share(plan, part), folder, watch, stop)
+            yield from _run_and_report(job, plan, waiting)
+
+
+def _run_and_report(job: Job, plan: Plan, waiting: Callable[[int], object]) -> Iterator[Result]:
+    """Do a job's runs, write the table and the report; `plan` has the runs of all processes."""
+    config, folder = job.config, job.folder
+    try:
+        yield from run(job)
+        if config.distributed and folder.part.number == 0:
+            hosts.wait_for_others(folder.path, folder.part, waiting)
+            _check_complete(plan, folder)
+        _write_report(config, folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise SweepStopped(
+            f"{folder.path}: cannot be written to ({reason}); no file is half-written"
+        ) from None
+    finally:
+        _write_table(folder)
 
 
 def dry_run(config: Sweep, progress: Progress = lambda done, total: None) -> str:
-    """Return what `run_sweep` would do, with memory and time, in lines for people.
-
-    Nothing is run and nothing written.
+    """Describe what `run_sweep` would do, with its memory and time; run and write nothing.
 
     Raises:
         SweepError, CheckpointError, GalleryError, OSError: bad input.
@@ -93,7 +98,7 @@ def dry_run(config: Sweep, progress: Progress = lambda done, total: None) -> str
 
 
 def _check_complete(plan: Plan, folder: Folder) -> None:
-    """Raise if other processes were lost before their runs were done."""
+    """Raise if another process was lost before its runs were done."""
     left = missing(plan, results.outcomes(folder.path)).total
     if left:
         raise SweepStopped(
@@ -102,7 +107,7 @@ def _check_complete(plan: Plan, folder: Folder) -> None:
 
 
 def _write_report(config: Sweep, folder: Folder) -> None:
-    """Write the report once for a job, by its first process; each shard writes one, as any may be last."""
+    """Write the report: every shard does, because any may be the last; of a job, only process 0."""
     if config.report and (config.shard or folder.part.number == 0) and results.any_in(folder.path):
         write_report(folder.path)
 

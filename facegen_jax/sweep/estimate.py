@@ -1,4 +1,4 @@
-"""What a sweep would take: programs, memory and time, from a few measured steps of each program."""
+"""What a sweep will take: programs, memory and time, from a few measured steps of each program."""
 
 import dataclasses
 import time
@@ -8,33 +8,32 @@ import jax
 
 from ..descent import batch
 from ..descent.problem import Problem, stack
-from ..descent.solver import CHUNK
+from ..descent.solver import CHUNK, Solver
 from ..edit.material import finish
-from ..network.checkpoint import Network
+from ..network.protocol import Network
 from . import work
 from .plan import Group, Plan
 from .progress import duration
 from .settings import Sweep, SweepError
 from .work import Ready
 
-MOST = 256
-"""Problems in a batch that is chosen automatically: more make nothing faster, only coarser."""
-TRIED = 20
-"""Runs of a group that are tried for one that can be prepared."""
+MAX_AUTO_BATCH = 256
+"""Largest batch size that is chosen automatically: larger batches are not faster."""
+MAX_TRIES = 20
+"""Number of a group's runs to try until one can be prepared."""
 
 
 class Estimate(NamedTuple):
-    """Of one program."""
+    """Memory and time of one program."""
 
     batch_size: int
     memory: int
-    """Bytes on each device, and of the process where that is the device."""
-    compile: float
-    """Seconds."""
-    step: float
+    """Bytes on each device; on CPUs, of the process."""
+    compile_seconds: float
+    step_seconds: float
     """Seconds for one step of one edit, within a batch."""
-    other: float
-    """Seconds for what one run needs beside the descent."""
+    other_seconds: float
+    """Seconds that one run takes besides its descent."""
 
 
 def estimate(config: Sweep, plan: Plan, network: Network, group: Group) -> Estimate:
@@ -43,46 +42,57 @@ def estimate(config: Sweep, plan: Plan, network: Network, group: Group) -> Estim
     Raises:
         SweepError: none of its first runs can be prepared.
     """
-    ready, problem = _first(plan, network, group)
+    ready, problem = _prepare_first(plan, network, group)
     size = batch_size(config, plan, network, group)
-    beside = (
-        2 * size * _bytes((problem, ready.material)) // jax.local_device_count()
-    )  # the next batch, while it is stacked
-    memory = (
-        batch.memory(group.solver, network, problem, size) + beside + batch.resident()
-    )  # the last after compiling
-    live = (
-        size if jax.default_backend() != "cpu" else jax.local_device_count()
-    )  # CPUs solve one after the other
-    spread, (problems, count) = (
-        batch.replicate(network),
-        batch.padded(stack([problem] * live), size),
-    )
-    solver = dataclasses.replace(group.solver, steps=2 * CHUNK)
+    # The next batch, which is prepared and stacked beside the current one.
+    upcoming = 2 * size * _bytes((problem, ready.material)) // jax.local_device_count()
+    # Resident memory is added last, because compiling raises its peak.
+    memory = batch.memory(group.solver, network, problem, size) + upcoming
+    memory += batch.resident()
+    compile_seconds, step_seconds, best = _measure(group.solver, network, problem, size)
     began = time.perf_counter()
-    descent = jax.block_until_ready(
-        solver.advance(spread, problems, solver.start(spread, problems, count))
-    )
+    finish(ready.request, network, ready.material, best)
+    other_seconds = ready.seconds + time.perf_counter() - began
+    return Estimate(size, memory, compile_seconds, step_seconds, other_seconds)
+
+
+def _measure(
+    solver: Solver, network: Network, problem: Problem, size: int
+) -> tuple[float, float, jax.Array]:
+    """Take two chunks of steps with copies of a problem.
+
+    Returns:
+        Seconds to compile, seconds for one step of one edit, and the best image.
+    """
+    # On CPUs, each device solves its problems one after the other: one each is enough to measure.
+    live = jax.local_device_count() if jax.default_backend() == "cpu" else size
+    spread = batch.replicate(network)
+    problems, count = batch.padded(stack([problem] * live), size)
+    solver = dataclasses.replace(solver, steps=2 * CHUNK)
+    began = time.perf_counter()
+    descent = solver.start(spread, problems, count)
+    descent = jax.block_until_ready(solver.advance(spread, problems, descent))
     compiled = time.perf_counter()
     descent = jax.block_until_ready(solver.advance(spread, problems, descent))
-    took = time.perf_counter() - compiled
-    began_other = time.perf_counter()
-    finish(ready.request, network, ready.material, descent.state.best_image[0])
-    other = ready.seconds + time.perf_counter() - began_other
-    return Estimate(size, memory, max(0.0, compiled - began - took), took / CHUNK / live, other)
+    chunk = time.perf_counter() - compiled
+    compile_seconds = max(0.0, compiled - began - chunk)
+    return compile_seconds, chunk / CHUNK / live, descent.state.best_image[0]
 
 
 def _bytes(tree: object) -> int:
     return sum(getattr(leaf, "nbytes", 0) for leaf in jax.tree.leaves(tree))
 
 
-def _first(plan: Plan, network: Network, group: Group) -> tuple[Ready, Problem]:
-    """The first run that can be prepared, when nothing of it has to be compiled any more."""
+def _prepare_first(plan: Plan, network: Network, group: Group) -> tuple[Ready, Problem]:
+    """Prepare the first run that can be prepared.
+
+    It is prepared twice, so that the measured time includes no compilation.
+    """
     failures = list[str]()
-    for run in group.runs[:TRIED]:
+    for run in group.runs[:MAX_TRIES]:
         try:
-            work.prepare(plan, network, run, work.gatherer(plan, network))
-            ready, problem = work.prepare(plan, network, run, work.gatherer(plan, network))
+            work.prepare(plan, network, run, work.cached_gather(plan, network))
+            ready, problem = work.prepare(plan, network, run, work.cached_gather(plan, network))
             finish(ready.request, network, ready.material, problem.start)
             return ready, problem
         except (ValueError, OSError) as error:
@@ -91,43 +101,46 @@ def _first(plan: Plan, network: Network, group: Group) -> tuple[Ready, Problem]:
 
 
 def batch_size(config: Sweep, plan: Plan, network: Network, group: Group) -> int:
-    """Of a program: what was asked for or fits into memory, but no more than its largest group needs."""
-    most = max(len(each.runs) for each in plan.groups if each.program == group.program)
+    """Return the batch size of a group's program: as the options say, or the largest that fits.
+
+    It is never larger than the program's largest group needs.
+    """
+    largest = max(len(each.runs) for each in plan.groups if each.program == group.program)
     if isinstance(config.batch_size, int):
-        return batch.rounded(min(config.batch_size, most))
+        return batch.rounded(min(config.batch_size, largest))
     try:
-        _, problem = _first(plan, network, group)
-    except SweepError:  # their runs will tell why, one by one
+        _, problem = _prepare_first(plan, network, group)
+    except SweepError:  # the runs will fail one by one, each with its own reason
         return batch.rounded(1)
-    return batch.largest(group.solver, network, problem, min(MOST, batch.rounded(most)))
+    most = min(MAX_AUTO_BATCH, batch.rounded(largest))
+    return batch.largest(group.solver, network, problem, most)
 
 
 def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:
-    """What a dry run prints."""
+    """Return the output of a dry run; `left` is the number of runs without a result."""
     lines = [plan.summary]
-    lines += [f"{plan.total - left} have results, {left} are left"] if left < plan.total else []
-    known: dict[object, Estimate] = {}
-    seconds = 0.0
+    if left < plan.total:
+        lines.append(f"{plan.total - left} have results, {left} are left")
+    estimates: dict[tuple[Solver, int], Estimate] = {}
+    total_seconds = 0.0
     for group in plan.groups:
-        new = group.program not in known
-        found = (
-            known.setdefault(group.program, estimate(config, plan, network, group))
-            if new
-            else known[group.program]
-        )
-        took = len(group.runs) * (group.solver.steps * found.step + found.other) + (
-            found.compile if new else 0
-        )
-        seconds += took
+        compiles = group.program not in estimates
+        if compiles:
+            estimates[group.program] = estimate(config, plan, network, group)
+        each = estimates[group.program]
+        seconds = len(group.runs) * (group.solver.steps * each.step_seconds + each.other_seconds)
+        seconds += each.compile_seconds if compiles else 0
+        total_seconds += seconds
         lines.append(
-            f"group of {len(group.runs)}: {group.solver.optimizer}, {group.solver.steps} steps, {group.size}x{group.size} pixels, batches of {found.batch_size}, "
-            f"{1000 * found.step:.3g} ms a step, {duration(took)}{'' if new else ', program compiled above'}"
+            f"group of {len(group.runs)}: {group.solver.optimizer}, {group.solver.steps} steps, "
+            f"{group.size}x{group.size} pixels, batches of {each.batch_size}, "
+            f"{1000 * each.step_seconds:.3g} ms a step, {duration(seconds)}"
+            f"{'' if compiles else ', program compiled above'}"
         )
-    most, free = max(each.memory for each in known.values()), batch.available() + batch.resident()
-    lines.append(
-        f"memory: {most / 1e9:.2f} GB predicted, {free / 1e9:.1f} GB available{'' if most < free else ': too little, take a smaller --batch-size'}"
-    )
-    lines.append(
-        f"time: {duration(seconds * left / max(1, plan.total))} for {left} runs; nothing was run"
-    )
+    most = max(each.memory for each in estimates.values())
+    free = batch.available() + batch.resident()
+    advice = "" if most < free else ": too little, use a smaller --batch-size"
+    lines.append(f"memory: {most / 1e9:.2f} GB predicted, {free / 1e9:.1f} GB available{advice}")
+    time_left = duration(total_seconds * left / max(1, plan.total))
+    lines.append(f"time: {time_left} for {left} runs; nothing was run")
     return "\n".join(lines)

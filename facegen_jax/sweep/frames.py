@@ -1,4 +1,4 @@
-"""Pictures on the way, for videos of the descent."""
+"""Intermediate images, for videos of the descent."""
 
 from collections.abc import Sequence
 
@@ -10,22 +10,22 @@ from ..faces import image
 from .folder import Folder
 
 
-def until_next(every: int, done: int) -> int:
-    """Steps from here to the next picture that is wanted."""
+def steps_to_next(every: int, done: int) -> int:
+    """Return the number of steps until the next frame is due; `CHUNK` if frames are off."""
     return every - done % every if every else CHUNK
 
 
 def save(folder: Folder, every: int, solver: Solver, ids: Sequence[str], descent: Descent) -> None:
-    """Write where each run of a batch is, after every so many steps and after the last.
+    """Write the current image of each run of a batch, if a frame is due.
 
-    A descent that was killed writes the same pictures again, so nothing waits for the disk here.
+    Frames are due every `every` steps and after the last one; 0 writes none. They are not synced to
+    disk, because a descent that was killed writes the same frames again.
     """
     if not every or (descent.done % every and descent.done < solver.steps):
         return
-    pictures = np.asarray(
-        jax.vmap(solver.canvas.image)(descent.state.parameters)
-    )  # where it is now, not the best it has met
-    for id, picture in zip(ids, pictures, strict=False):  # what fills the batch has no id
-        place = folder.path / folder.file("frames", id, "") / f"{descent.done:06}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        image.save(place, picture)
+    # The current images, not the best ones so far.
+    images = np.asarray(jax.vmap(solver.canvas.image)(descent.state.parameters))
+    for id, each in zip(ids, images, strict=False):  # padding of the batch has no id
+        path = folder.path / folder.file("frames", id, "") / f"{descent.done:06}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path, each)

@@ -1,7 +1,8 @@
-"""Which part of a sweep this process does, among the processes of a job.
+"""Which part of a sweep a process runs, among the shards of a sweep or the processes of a job.
 
-JAX's multi-host runtime tells the processes apart and lets them agree on what is to be done. It is left again before the work begins, for no
-run needs another process, and the runtime would end all of them when one is lost.
+Processes of a job get their index from JAX's multi-host runtime, through which they also check that
+they have the same plan. They leave the runtime before the work begins: no run needs another
+process, and the runtime would end all processes when one is lost.
 """
 
 import contextlib
@@ -19,72 +20,75 @@ from .lock import Part
 from .plan import Plan
 from .settings import Sweep, SweepError
 
-PATIENCE = 1.0
-"""Seconds between two looks at what the other processes do."""
+POLL_SECONDS = 1.0
+"""Seconds between two checks whether other processes still run."""
 
 
-def own_part(config: Sweep) -> Part:
-    """The part that was asked for, or that the runtime gives; must come before anything touches a device.
+@contextlib.contextmanager
+def join(config: Sweep) -> Iterator[Part]:
+    """Join the job, if there is one, and yield this process's part; leave the job at the end.
+
+    Must be called before anything touches a device.
 
     Raises:
-        SweepError: a shard that does not exist, or no runtime to be found.
+        SweepError: the shard does not exist, or JAX detects no job.
     """
-    if config.distributed:
-        try:
-            jax.distributed.initialize(config.coordinator, config.processes, config.process)
-            return Part(jax.process_index(), jax.process_count())
-        except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise SweepError(
-                f"--distributed: no job with several processes was found ({reason}); give --coordinator, --processes, --process"
-            ) from None
-    if not config.shard:
-        return Part()
-    index, slash, count = config.shard.partition("/")
-    if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+    part = _join_job(config) if config.distributed else _parse_shard(config.shard)
+    try:
+        yield part
+    finally:
+        with contextlib.suppress(RuntimeError):  # after `agree`, which leaves it
+            if config.distributed:
+                jax.distributed.shutdown()
+
+
+def _join_job(config: Sweep) -> Part:
+    try:
+        jax.distributed.initialize(config.coordinator, config.processes, config.process)
+        return Part(jax.process_index(), jax.process_count())
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise SweepError(
-            f"--shard {config.shard}: expected I/N with I from 0 to N - 1, as in 0/4 to 3/4"
-        )
+            f"--distributed: JAX detects no job with several processes ({reason}); "
+            "give --coordinator, --processes and --process"
+        ) from None
+
+
+def _parse_shard(shard: str | None) -> Part:
+    if not shard:
+        return Part()
+    index, slash, count = shard.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise SweepError(f"--shard {shard}: expected I/N with I from 0 to N - 1, as in 0/4 to 3/4")
     return Part(int(index), int(count))
 
 
 def agree(plan: Plan) -> None:
-    """Make sure that all processes of a job have the same runs before them, then leave the runtime.
+    """Check that all processes of a job plan the same runs, then leave the runtime.
 
     Raises:
-        SweepError: they do not, as when they see different files.
+        SweepError: the plans differ, for instance because the processes see different files.
     """
-    runs = "".join(run.id for group in plan.groups for run in group.runs)
-    mine = jnp.frombuffer(hashlib.sha256(runs.encode()).digest(), jnp.uint8).astype(jnp.int32)
-    everyones = multihost_utils.process_allgather(mine)
+    ids = "".join(run.id for group in plan.groups for run in group.runs)
+    own = jnp.frombuffer(hashlib.sha256(ids.encode()).digest(), jnp.uint8).astype(jnp.int32)
+    hashes = multihost_utils.process_allgather(own)
     multihost_utils.sync_global_devices("facegen_jax sweep agreed")
     jax.distributed.shutdown()
-    if not bool((everyones == everyones[:1]).all()):
+    if not bool((hashes == hashes[:1]).all()):
         raise SweepError(
-            "the processes see different pairs, pictures or networks; let them read the same files"
+            "the processes see different pairs, images or networks; all must read the same files"
         )
 
 
 def wait_for_others(
-    folder: Path, part: Part, told: Callable[[int], object] = lambda running: None
+    folder: Path, part: Part, waiting: Callable[[int], object] = lambda running: None
 ) -> None:
-    """Return when every other process has ended or is gone; `told` how many still run."""
-    while running := sum(
-        lock.alive(folder / f"lock{Part(index, part.parts).suffix}")
+    """Wait until all other processes have finished or died; `waiting` gets how many still run."""
+    others = [
+        folder / f"lock{Part(index, part.parts).suffix}"
         for index in range(part.parts)
         if index != part.number
-    ):
-        told(running)
-        time.sleep(PATIENCE)
-
-
-@contextlib.contextmanager
-def joined(config: Sweep) -> Iterator[Part]:
-    """The part of this process, in a job that is left whatever happens."""
-    part = own_part(config)
-    try:
-        yield part
-    finally:
-        with contextlib.suppress(RuntimeError):  # left already
-            if config.distributed:
-                jax.distributed.shutdown()
+    ]
+    while running := sum(map(lock.is_held, others)):
+        waiting(running)
+        time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""What a sweep will run: every pair with every setting, in groups that share a compiled program."""
+"""The plan of a sweep: every pair with every setting, in groups that share a compiled program."""
 
 import dataclasses
 import functools
@@ -105,8 +105,8 @@ def make_plan(
     """Combine pairs and grid, check every value, and open the galleries.
 
     Raises:
-        SweepError, CheckpointError, GalleryError: before anything was run, with the line of the table
-            that is wrong.
+        SweepError, CheckpointError, GalleryError: a value is wrong, in the line of the table that
+            the message names; nothing was run.
     """
     has_own = bool(own.objective or config.objective)
     has_own |= any(each.startswith("objective=") for each in (*config.grid, *config.zip))
@@ -164,8 +164,8 @@ def _pool_key(options: Edit) -> PoolKey:
 def share(plan: Plan, part: Part) -> Plan:
     """Return the runs of one part.
 
-    Every group is cut into equal stretches, so that all parts take equally long and the settings of a
-    face stay together.
+    Every group is cut into equal stretches, so that all parts take equally long and the settings of
+    a face stay together.
     """
 
     def stretch(runs: list[Run]) -> list[Run]:
@@ -175,17 +175,17 @@ def share(plan: Plan, part: Part) -> Plan:
     return _only(plan, stretch)
 
 
-def missing(plan: Plan, known: Mapping[str, bool], *, again: bool = False) -> Plan:
+def missing(plan: Plan, outcomes: Mapping[str, bool], *, again: bool = False) -> Plan:
     """Return the runs without a result, or with `again` without a good one.
 
     Args:
         plan: all runs.
-        known: whether the result of a run is good, by its id.
+        outcomes: whether the result of a run is good, by its id.
         again: run failed runs again.
     """
 
     def is_missing(run: Run) -> bool:
-        return run.id not in known or (again and not known[run.id])
+        return run.id not in outcomes or (again and not outcomes[run.id])
 
     return _only(plan, lambda runs: [run for run in runs if is_missing(run)])
 

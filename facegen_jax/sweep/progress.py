@@ -1,4 +1,4 @@
-"""How far a sweep is, as one line: rewritten on a terminal, a plain one now and then elsewhere."""
+"""The progress line of a sweep, and stop requests by Ctrl-C or SIGTERM."""
 
 import shutil
 import signal
@@ -8,102 +8,110 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NamedTuple
 
-EVERY = 30.0
-"""Seconds between two plain lines."""
+REDRAW_SECONDS = 0.1
+"""Seconds between two updates on a terminal."""
+PLAIN_SECONDS = 30.0
+"""Seconds between two lines elsewhere, such as in a log file."""
 
 
 class Status(NamedTuple):
-    """How far a sweep is."""
+    """Progress of a sweep."""
 
     done: int
     failed: int
     left: int
     batch: int
-    """Number of runs in the batch under way."""
+    """Number of runs in the current batch."""
     step: int
+    """Current step of that batch."""
     steps: int
-    """Of that batch."""
+    """Number of steps of that batch."""
     steps_done: int
-    """Of single edits, by this process."""
+    """Steps that this process has taken, summed over runs."""
     steps_left: int
 
 
 Watch = Callable[[Status], object]
+"""Progress callback of a sweep, called every few steps."""
 
 
 class Line:
-    """The progress line of one sweep."""
+    """The progress line of a sweep, on standard error.
+
+    On a terminal it is rewritten in place; elsewhere, a plain line is printed now and then.
+    """
 
     def __init__(self, *, quiet: bool = False):
-        self._quiet, self._to, self._terminal = quiet, sys.stderr, sys.stderr.isatty()
-        self._began = self._told = time.monotonic()
-        self._open = False
+        self._quiet, self._stream, self._terminal = quiet, sys.stderr, sys.stderr.isatty()
+        self._interval = REDRAW_SECONDS if self._terminal else PLAIN_SECONDS
+        self._began = self._latest = time.monotonic()
+        self._drawn = False
 
     def watch(self, status: Status, note: str = "") -> None:
-        """Show how far it is: at once on a terminal, now and then elsewhere."""
+        """Show the status, or a note instead, unless the last update is too recent."""
         now = time.monotonic()
-        if (
-            self._quiet
-            or not (status.steps or note)
-            or now - self._told < (0.1 if self._terminal else EVERY)
-        ):
+        if self._quiet or not (status.steps or note) or now - self._latest < self._interval:
             return
-        self._told = now
+        self._latest = now
         message = note or text(status, now - self._began)
         if self._terminal:
             message = f"\r\033[K{message[: shutil.get_terminal_size().columns - 1]}"
-        print(message, end="" if self._terminal else "\n", file=self._to, flush=True)
-        self._open = self._terminal
+        print(message, end="" if self._terminal else "\n", file=self._stream, flush=True)
+        self._drawn = self._terminal
 
-    def say(self, message: str) -> None:
-        """A line that stays."""
+    def write(self, message: str) -> None:
+        """Print a message that stays."""
         self.clear()
         if not self._quiet:
-            print(message, file=self._to, flush=True)
+            print(message, file=self._stream, flush=True)
 
     def clear(self) -> None:
-        """Take the progress line away."""
-        if self._open:
-            print("\r\033[K", end="", file=self._to, flush=True)
-        self._open = False
+        """Erase the progress line."""
+        if self._drawn:
+            print("\r\033[K", end="", file=self._stream, flush=True)
+        self._drawn = False
 
 
 def text(status: Status, seconds: float) -> str:
-    """The line itself."""
+    """Format the progress line, `seconds` after the start."""
     rate = status.steps_done / max(seconds, 1e-9)
     left = duration(status.steps_left / rate) if rate else "?"
     return (
-        f"{status.done} done, {status.failed} failed, {status.left} left | {rate:.3g} steps/s, {left} left | "
+        f"{status.done} done, {status.failed} failed, {status.left} left | "
+        f"{rate:.3g} steps/s, {left} left | "
         f"batch of {status.batch} at step {status.step} of {status.steps}"
     )
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """Format seconds for people: `99 s`, `10 min`, `2 h 30 min`, `4.6 days`."""
+    minutes = round(seconds / 60)
     if seconds < 100:
         return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
     if minutes < 120:
         return f"{minutes} min"
-    return (
-        f"{minutes // 60} h {minutes % 60:02} min"
-        if minutes < 60 * 48
-        else f"{minutes / 1440:.1f} days"
-    )
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes / 1440:.1f} days"
 
 
 class Stop:
-    """Asked by the engine whether to stop; the first Ctrl-C or SIGTERM says so, the second Ctrl-C ends at once."""
+    """Stop requests by signal.
+
+    The first Ctrl-C or SIGTERM makes calls return True; a second Ctrl-C ends the process at once.
+    """
 
     def __init__(self, line: Line):
-        self._line, self._said = line, False
+        self._line, self._requested = line, False
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._hear)
+            signal.signal(number, self._on_signal)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        self._said = True
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._requested = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._line.say(f"{signal.Signals(number).name}: saving and stopping (Ctrl-C: at once)")
+        name = signal.Signals(number).name
+        self._line.write(f"{name}: saving and stopping (Ctrl-C: stop at once)")
 
     def __call__(self) -> bool:
-        return self._said
+        """Return whether a stop was requested."""
+        return self._requested

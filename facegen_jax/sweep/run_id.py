@@ -40,7 +40,7 @@ def identify(
 ) -> str:
     """Hash the contents of the inputs, the network, the resolved options and all user code.
 
-    Names of files do not matter, nor where the results are written. Options that a sweep does not use
+    File names do not matter, nor does the folder of the results. Options that a sweep does not use
     are left out, so that ids stay the same when new options appear.
 
     Args:

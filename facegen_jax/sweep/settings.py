@@ -1,4 +1,4 @@
-"""What a sweep can be told beside what each of its edits can."""
+"""Sweep options."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -9,89 +9,90 @@ from ..edit.settings import Edit, Options
 
 
 class SweepError(ValueError):
-    """A sweep that cannot be done as asked; one line that says why and what to do."""
+    """A sweep that cannot start; one line that says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is swept, and where to."""
+    """What a sweep runs, and where it writes."""
 
     pairs: Path
-    """Table (CSV) with a line for each face: reference, and guides (several separated by ;) or attribute; optional name, strength, mask, or any option
-    that varies. Paths are relative to the table."""
+    """CSV table with one row per face: reference, and guides (separated by ;) or attribute;
+    optionally name, strength, mask or any other option of an edit. Paths are relative to the
+    table."""
     out: Path
-    """Folder for the results; the same command again does what is missing there."""
+    """Folder for the results. Repeating the command runs only what is missing there."""
     grid: tuple[str, ...] = ()
-    """Options and their values, all combined with each other: weights.attribute=0.1,1,10 strength=0.5..1.5:3 learning-rate=0.01..0.1:4:log seed=0..9."""
+    """Options with values, all combined: weights.attribute=0.1,1,10 strength=0.5..1.5:3
+    learning-rate=0.01..0.1:4:log seed=0..9."""
     zip: tuple[str, ...] = ()
-    """Options whose values, as many for each, go together one by one: weights.attribute=0.1,1 learning-rate=0.02,0.01."""
+    """Options whose values vary together, in lists of equal length: weights.attribute=0.1,1
+    learning-rate=0.02,0.01."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """How it is run; none of this changes a picture."""
+    """How a sweep runs; none of these options changes an image."""
 
     batch_size: int | Literal["auto"] = 16
     """Edits solved together; auto takes as many as fit into memory."""
     dry_run: bool = False
-    """Say what would be run, with memory and time, and run nothing."""
+    """Print the planned runs with their predicted memory and time, and run nothing."""
     resume: bool = True
-    """Go on where the folder's last sweep ended; --no-resume refuses a folder that has results."""
+    """Continue in a folder that has results; --no-resume refuses such a folder."""
     extend: bool = False
-    """Go on in a folder of other settings: the runs of both are kept."""
+    """Continue in a folder that was started with other settings, and keep the runs of both."""
     retry_failed: bool = False
-    """Do failed runs again."""
+    """Repeat failed runs."""
     fail_fast: bool = False
     """Stop at the first failure."""
     max_failures: int | None = None
     """Stop when more runs than this have failed."""
     checkpoint_steps: int = 200
-    """Save the solver's state every so many steps, from where a killed run goes on; 0 saves it only when told to stop."""
+    """Save the solver's state every N steps, so that a killed sweep resumes there; 0 saves it only
+    on Ctrl-C or SIGTERM."""
     traces: bool = True
     """Write the losses of every step."""
     faces: bool = True
-    """Write references and guides as they were seen, for report.html to show beside the pictures."""
+    """Write references and guides as the network saw them, for report.html."""
     frames_every: int = 0
-    """Write the picture every so many steps, for videos of the descent; 0 writes none."""
+    """Write the current image every N steps, for videos of the descent; 0 writes none."""
     report: bool = True
     """Write report.html at the end."""
     shard: str | None = None
-    """Do part I of N, as in 0/4 to 3/4, of the runs; each part may run anywhere at any time."""
+    """Run only part I of N, as in 0/4 to 3/4; the parts can run anywhere, at any time."""
     distributed: bool = False
-    """Share the runs with the other processes of a Slurm, GKE or TPU job, found by JAX."""
+    """Share the runs among the processes of a Slurm, GKE or TPU job, which JAX detects."""
     coordinator: str | None = None
-    """HOST:PORT of process 0, with --distributed where JAX finds no cluster by itself."""
+    """HOST:PORT of process 0, with --distributed where JAX detects no cluster."""
     processes: int | None = None
     """Number of processes, with --coordinator."""
     process: int | None = None
-    """This process's number from 0 on, with --coordinator."""
+    """Index of this process, counted from 0, with --coordinator."""
     quiet: bool = False
-    """Say nothing but errors."""
+    """Print only errors."""
     log: tuple[Literal["tensorboard", "wandb"], ...] = ()
-    """Also log results there (extras of the same names)."""
+    """Also log results to TensorBoard or Weights & Biases (install the extra of the same name)."""
 
 
 @dataclass(frozen=True)
 class Sweep(Options, Running, Experiment):
-    """Edit many faces with many settings; a sweep that is stopped or killed goes on with the same command."""
+    """Edit many faces with many settings; repeat the command to continue a stopped sweep."""
 
     @property
     def base(self) -> Edit:
         """The edit that pairs and grid change."""
-        return Edit(
-            Path(),
-            Path(),
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(Options)},
-        )
+        shared = {each.name: getattr(self, each.name) for each in dataclasses.fields(Options)}
+        return Edit(Path(), Path(), **shared)
 
 
 def check(config: Sweep) -> None:
-    """Refuse what cannot work.
+    """Refuse options that cannot work.
 
     Raises:
-        SweepError: with what was expected, what came, and what to do.
+        SweepError: says what was expected, what came, and what to do.
     """
-    numbers = {
+    minimums = {
         "batch-size": (config.batch_size, 1),
         "max-failures": (config.max_failures, 0),
         "checkpoint-steps": (config.checkpoint_steps, 0),
@@ -99,21 +100,23 @@ def check(config: Sweep) -> None:
         "processes": (config.processes, 1),
         "process": (config.process, 0),
     }
-    for name, (number, smallest) in numbers.items():
-        if isinstance(number, int) and number < smallest:
-            raise SweepError(f"--{name} must be at least {smallest}, not {number}")
+    for name, (number, minimum) in minimums.items():
+        if isinstance(number, int) and number < minimum:
+            raise SweepError(f"--{name} must be at least {minimum}, not {number}")
     if len(config.strength) != 1:
         raise SweepError(
-            "--strength takes one number here; several are swept with --grid strength=0.5,1,1.5"
+            "--strength takes one number in a sweep; vary it with --grid strength=0.5,1,1.5"
         )
     if config.shard and config.distributed:
         raise SweepError(
-            "give either --shard or --distributed: with the second JAX tells each process its part"
+            "give either --shard or --distributed, which assigns a part to each process itself"
         )
-    given = (config.coordinator, config.processes, config.process)
-    if any(each is not None for each in given) and not (
-        config.distributed and all(each is not None for each in given)
-    ):
-        raise SweepError("--coordinator, --processes and --process go together, with --distributed")
+    cluster = [
+        value is not None for value in (config.coordinator, config.processes, config.process)
+    ]
+    if any(cluster) and not (config.distributed and all(cluster)):
+        raise SweepError(
+            "--coordinator, --processes and --process must be given together, with --distributed"
+        )
     if config.fail_fast and config.max_failures:
         raise SweepError("give either --fail-fast or --max-failures")

@@ -1,4 +1,4 @@
-"""Descents under way as files, so that a killed run goes on where it was."""
+"""Files with the solver state of unfinished batches, from which a killed sweep resumes."""
 
 import hashlib
 import io
@@ -15,83 +15,85 @@ from ..descent.solver import Descent
 from ..files import UNREADABLE, write_atomically
 
 
-def place_of(folder: Path, ids: Sequence[str]) -> Path:
-    """The file of a batch of runs."""
+def _path(folder: Path, ids: Sequence[str]) -> Path:
+    """Return the file of a batch, named by a hash of its runs' ids."""
     return folder / f"{hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()[:16]}.npz"
 
 
 def save(folder: Path, ids: Sequence[str], descent: Descent) -> None:
-    """Write the state of a batch of runs, whole or not at all."""
+    """Write a batch's descent atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     leaves: dict[str, Any] = {
-        f"leaf_{number}": np.asarray(leaf)
-        for number, leaf in enumerate(jax.tree.leaves(descent.state))
+        f"leaf_{index}": np.asarray(leaf)
+        for index, leaf in enumerate(jax.tree.leaves(descent.state))
     }
     np.savez(buffer, ids=np.array(ids), trace=descent.trace, **leaves)
-    write_atomically(place_of(folder, ids), buffer.getvalue(), durable=True)
+    write_atomically(_path(folder, ids), buffer.getvalue(), durable=True)
 
 
 def load(folder: Path, ids: Sequence[str], fresh: Descent) -> Descent:
-    """The saved state of a batch of runs, on the devices where the fresh one is; the fresh one where there is none that fits."""
+    """Load a batch's descent onto the devices of a fresh one.
+
+    Returns:
+        The saved descent; `fresh` if none is saved, or if it is damaged or has another structure.
+    """
     leaves, structure = jax.tree.flatten(fresh.state)
     try:
-        with np.load(io.BytesIO(place_of(folder, ids).read_bytes()), allow_pickle=False) as stored:
+        with np.load(io.BytesIO(_path(folder, ids).read_bytes()), allow_pickle=False) as stored:
             trace = stored["trace"]
-            saved = [stored[f"leaf_{number}"] for number in range(len(leaves))]
+            saved = [stored[f"leaf_{index}"] for index in range(len(leaves))]
             fits = len(stored.files) == len(leaves) + 2 and stored["ids"].tolist() == list(ids)
-    except UNREADABLE:  # none, or damaged
+    except UNREADABLE:  # missing or damaged
         return fresh
     fits &= all(
         old.shape == new.shape and old.dtype == new.dtype
-        for old, new in zip(saved, map(_plain, leaves), strict=True)
+        for old, new in zip(saved, map(_without_keys, leaves), strict=True)
     )
-    fits &= (
-        trace.dtype == np.float32 and trace.ndim == 3 and trace.shape[::2] == fresh.trace.shape[::2]
-    )
-    if not fits:
+    fits &= trace.dtype == np.float32 and trace.ndim == 3
+    if not fits or trace.shape[::2] != fresh.trace.shape[::2]:
         return fresh
-    placed = [_like(old, new) for old, new in zip(saved, leaves, strict=True)]
-    return Descent(jax.tree.unflatten(structure, placed), trace)
+    restored = [_restore(old, new) for old, new in zip(saved, leaves, strict=True)]
+    return Descent(jax.tree.unflatten(structure, restored), trace)
 
 
 def _is_key(leaf: jax.Array) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _plain(leaf: jax.Array) -> jax.Array:
-    """Return an array as numbers: random keys, which some optimizers carry, have a type of their own."""
+def _without_keys(leaf: jax.Array) -> jax.Array:
+    """Turn random keys, which some optimizers carry and NumPy has no dtype for, into numbers."""
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
-def _like(saved: np.ndarray, fresh: jax.Array) -> jax.Array:
-    """Return a saved array with the type and on the devices of a fresh one."""
+def _restore(saved: np.ndarray, fresh: jax.Array) -> jax.Array:
+    """Return a saved array with the dtype and sharding of a fresh one."""
     if _is_key(fresh):
-        restored = jax.random.wrap_key_data(jnp.asarray(saved), impl=jax.random.key_impl(fresh))
-        return jax.device_put(restored, fresh.sharding)
+        keys = jax.random.wrap_key_data(jnp.asarray(saved), impl=jax.random.key_impl(fresh))
+        return jax.device_put(keys, fresh.sharding)
     return jax.device_put(saved, fresh.sharding)
 
 
-def batches(folder: Path) -> list[list[str]]:
-    """The batches that were under way, by the ids of their runs; files that cannot be read are removed."""
-    found = []
-    for place in sorted(folder.glob("*.npz")):
+def saved_batches(folder: Path) -> list[list[str]]:
+    """Return the run ids of every saved batch; delete files that cannot be read."""
+    batches = []
+    for path in sorted(folder.glob("*.npz")):
         try:
-            with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as stored:
-                found.append(stored["ids"].tolist())
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+                batches.append(stored["ids"].tolist())
         except UNREADABLE:
-            place.unlink(missing_ok=True)
-    return found
+            path.unlink(missing_ok=True)
+    return batches
 
 
 def remove(folder: Path, ids: Sequence[str]) -> None:
-    """Forget a batch, whose results are written."""
-    place_of(folder, ids).unlink(missing_ok=True)
+    """Delete the file of a batch whose results are written."""
+    _path(folder, ids).unlink(missing_ok=True)
 
 
-def tidy(folder: Path) -> None:
-    """Remove what is left when all is done: states of batches that were put together otherwise when the sweep went on."""
-    for place in folder.glob("*.npz"):
-        place.unlink(missing_ok=True)
+def remove_all(folder: Path) -> None:
+    """Delete leftovers of a finished sweep: batches that were composed differently on resuming."""
+    for path in folder.glob("*.npz"):
+        path.unlink(missing_ok=True)
     if folder.is_dir():
         folder.rmdir()

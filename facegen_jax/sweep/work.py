@@ -1,4 +1,4 @@
-"""Single runs of a sweep: what goes into a batch, and what comes out of it."""
+"""Single runs of a sweep: preparing one for a batch, and finishing it once it is solved."""
 
 import dataclasses
 import functools
@@ -16,13 +16,12 @@ from ..edit.record import chosen_guides, losses
 from ..edit.request import Request, resolve
 from ..edit.settings import Edit, Weights
 from ..network.protocol import Network
-from ..report.results import Result
-from .folder import Folder
+from ..report.result import Result
+from .job import Job
 from .plan import Plan, Run
-from .settings import Running
 
-Gathered = Callable[[Edit], Material]
-NUMBERS = {
+Gather = Callable[[Edit], Material]
+NEUTRAL = {
     "weights": Weights(),
     "learning_rate": None,
     "strength": (1.0,),
@@ -33,137 +32,134 @@ NUMBERS = {
     "paste_back": False,
     "term_weights": (),
 }
-"""Fields that a material does not depend on, so that runs which differ in these alone share it."""
-NOTHING = np.zeros((0, 0, 3), np.float32)
+"""Constants for the options that do not affect the material, so that runs that differ only in these
+share one."""
+NO_PHOTO = np.zeros((0, 0, 3), np.float32)
 
 
 class Ready(NamedTuple):
-    """A run that can be solved; its problem lies with those of its batch."""
+    """A run that can be solved; its problem is stacked with those of its batch."""
 
     run: Run
     request: Request
     material: Material
     seconds: float
-    """What it took to prepare."""
+    """Time spent on preparing it."""
 
 
-def gatherer(plan: Plan, network: Network) -> Gathered:
-    """`material.gather`, remembering the latest faces: the settings of a pair follow on each other."""
+def cached_gather(plan: Plan, network: Network) -> Gather:
+    """Return `material.gather` with a cache of the latest faces.
+
+    A small cache is enough, because all settings of a pair follow each other.
+    """
 
     @functools.lru_cache(2)
-    def gathered(options: Edit) -> Material:
+    def cached(options: Edit) -> Material:
         return gather(resolve(options, plan.own), network, plan.pool(options))
 
-    return gathered
+    return cached
 
 
-def prepare(plan: Plan, network: Network, run: Run, gathered: Gathered) -> tuple[Ready, Problem]:
-    """Read a run's pictures and make its problem.
+def prepare(plan: Plan, network: Network, run: Run, gather: Gather) -> tuple[Ready, Problem]:
+    """Read a run's images and build its problem.
 
     Raises:
-        ValueError, OSError: whatever is wrong with this run.
+        ValueError, OSError: the run's options or files are wrong.
     """
     began = time.perf_counter()
     request = plan.request(run)
-    material = gathered(dataclasses.replace(request.options, **NUMBERS))
+    material = gather(dataclasses.replace(request.options, **NEUTRAL))
     problem = assemble(request, network, material)
-    lean = _lean(material, request.options)
-    return Ready(run, request, lean, time.perf_counter() - began), problem
+    slim = _without_bulk(material, request.options)
+    return Ready(run, request, slim, time.perf_counter() - began), problem
 
 
-def _lean(material: Material, edit: Edit) -> Material:
-    """What is needed to finish: photos and directions of a large batch would fill the memory."""
-    reference = (
-        material.reference if edit.paste_back else material.reference._replace(photo=NOTHING)
-    )
-    source = material.source._replace(
-        direction={}, guides=tuple(face._replace(photo=NOTHING) for face in material.source.guides)
-    )
-    return Material(reference, source, material.masks)
+def _without_bulk(material: Material, options: Edit) -> Material:
+    """Drop photos and directions, which `finish` does not need and which would fill the memory."""
+    reference, source = material.reference, material.source
+    if not options.paste_back:
+        reference = reference._replace(photo=NO_PHOTO)
+    guides = tuple(face._replace(photo=NO_PHOTO) for face in source.guides)
+    return Material(reference, source._replace(direction={}, guides=guides), material.masks)
 
 
 def failure(plan: Plan, run: Run, error: BaseException) -> Result:
-    """The result of a run that something was wrong with."""
-    known = isinstance(error, ValueError | OSError)
-    return _result(
-        plan, run, f"{'' if known else f'{type(error).__name__}: '}{' '.join(str(error).split())}"
-    )
+    """Return the result of a run that raised an error."""
+    message = " ".join(str(error).split())
+    if not isinstance(error, ValueError | OSError):  # unexpected, so its type helps
+        message = f"{type(error).__name__}: {message}"
+    return _result(plan, run, message)
 
 
-def complete(
-    plan: Plan,
-    network: Network,
-    folder: Folder,
-    ready: Ready,
-    solution: Solution,
-    seconds: float,
-    running: Running,
-) -> Result:
+def complete(job: Job, ready: Ready, solution: Solution, seconds: float) -> Result:
     """Finish a solved run and write its files.
 
+    Args:
+        job: the sweep.
+        ready: the run.
+        solution: its solution.
+        seconds: its share of the time that its batch took.
+
     Raises:
-        OSError: they cannot be written.
+        OSError: the files cannot be written.
     """
-    began, run = time.perf_counter(), ready.run
-    finished = finish(ready.request, network, ready.material, solution.image)
+    began, id, folder = time.perf_counter(), ready.run.id, job.folder
+    finished = finish(ready.request, job.network, ready.material, solution.image)
     total, parts = losses(solution)
-    measured = int(np.isfinite(solution.trace["total"]).sum())
-    error = (
-        None
-        if solution.status == "ok"
-        else f"not finite from step {measured + 1} of {ready.request.options.steps} on; the picture is the best one before"
-    )
-    made = _result(plan, run, error)._replace(
+    result = _result(job.plan, ready.run, _error(ready, solution))._replace(
         loss=total,
         parts=parts,
         metrics=finished.scores,
         guides=chosen_guides(ready.material.source.chosen),
         notes=list(ready.material.notes),
-        image=folder.save_image(run.id, finished.written),
-        trace=folder.save_trace(run.id, solution.trace) if running.traces else None,
-        frames=folder.file("frames", run.id, "") if running.frames_every else None,
+        image=folder.save_image(id, finished.written),
+        trace=folder.save_trace(id, solution.trace) if job.config.traces else None,
+        frames=folder.file("frames", id, "") if job.config.frames_every else None,
     )
-    if running.faces:
+    if job.config.faces:
         reference, guides = ready.material.reference, ready.material.source.guides
         before = reference.photo if ready.request.options.paste_back else reference.image
-        made = made._replace(
+        result = result._replace(
             before=folder.save_face(before),
             shown=tuple(folder.save_face(guide.image) for guide in guides),
         )
-    spent = {"prepare": ready.seconds, "run": seconds, "finish": time.perf_counter() - began}
-    return made._replace(seconds={name: round(value, 4) for name, value in spent.items()})
+    times = {"prepare": ready.seconds, "run": seconds, "finish": time.perf_counter() - began}
+    return result._replace(seconds={name: round(value, 4) for name, value in times.items()})
+
+
+def _error(ready: Ready, solution: Solution) -> str | None:
+    if solution.status == "ok":
+        return None
+    first_bad = int(np.isfinite(solution.trace["total"]).sum()) + 1
+    return (
+        f"not finite from step {first_bad} of {ready.request.options.steps} on; "
+        "the image is the best one before"
+    )
 
 
 def _result(plan: Plan, run: Run, error: str | None) -> Result:
-    pair, point = plan.pairs[run.pair], plan.points[run.point]
-    grid = {
-        name: value[0] if name == "strength" and isinstance(value, tuple) else _text(value)
-        for name, value in point.items()
-    }
+    """Return a result with the run's settings and without any output."""
+    pair = plan.pairs[run.pair]
     return Result(
-        run.id,
-        pair.name,
-        "failed" if error else "ok",
-        error,
-        pair.columns,
-        grid,
-        {},
-        {},
-        {},
-        {},
-        [],
-        [],
-        None,
-        None,
+        id=run.id,
+        name=pair.name,
+        status="failed" if error else "ok",
+        error=error,
+        pair=pair.columns,
+        grid={name: _plain(name, value) for name, value in plan.points[run.point].items()},
+        loss={},
+        parts={},
+        metrics={},
+        seconds={},
+        guides=[],
+        notes=[],
+        image=None,
+        trace=None,
     )
 
 
-def _text(value: object) -> object:
-    """A value as it is written in tables."""
-    return (
-        ";".join(map(str, value))
-        if isinstance(value, tuple)
-        else str(value)
-        if isinstance(value, Path)
-        else value
-    )
+def _plain(name: str, value: object) -> object:
+    """Return a value as tables show it: lists joined by `;`, a single strength as a number."""
+    if isinstance(value, tuple):
+        return value[0] if name == "strength" else ";".join(map(str, value))
+    return str(value) if isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""Writers of all published layouts of the VGG-Face weights, independent of the readers they are to test."""
+"""Writers of every published layout of VGG-Face, independent of the readers under test."""
 
 from . import caffe, keras, matconvnet, own, pytorch, tarball, torch7
 from .network import MEAN_RGB, Layout, class_names, random_network

@@ -11,9 +11,9 @@ import numpy as np
 
 from .network import SEQUENCE, Layout, Network, as_convolution, channels_first, in_colour
 
-Parts = list[bytes | memoryview]  # a message in pieces: the large arrays are never joined
+Parts = list[bytes | memoryview]  # a message in pieces, so that large arrays are never joined
 
-# Kind: number in V1LayerParameter, name in LayerParameter.
+# Layer kind: its number in V1LayerParameter, its name in LayerParameter.
 TYPES = {
     "conv": (4, "Convolution"),
     "relu": (18, "ReLU"),
@@ -25,15 +25,18 @@ TYPES = {
 
 
 class Dialect(NamedTuple):
-    """What varies between files."""
+    """Variations between files."""
 
-    new: bool = False  # LayerParameter and `shape`, not V1LayerParameter and four legacy sizes
-    double: bool = False  # `double_data`
-    diff: bool = False  # with the gradients of training, empty ones for the biases
+    new: bool = False  # LayerParameter and `shape` instead of V1LayerParameter and four sizes
+    double: bool = False  # float64, in `double_data`
+    diff: bool = False  # include training gradients (empty for biases)
+
+
+DEFAULT = Dialect()
 
 
 def _varint(value: int) -> bytes:
-    """A number in groups of seven bits, the lowest first."""
+    """Encode an integer in groups of seven bits, the lowest first."""
     groups = []
     while value > 127:
         groups.append(value & 127 | 128)
@@ -45,18 +48,18 @@ def _number(field: int, value: int) -> bytes:
     return _varint(field << 3) + _varint(value)
 
 
-def _single(field: int, value: float) -> bytes:
+def _float32(field: int, value: float) -> bytes:
     return _varint(field << 3 | 5) + struct.pack("<f", value)
 
 
 def _delimited(field: int, content: str | Iterable[bytes | memoryview]) -> Parts:
-    """A string, a packed list or a message."""
+    """Encode a string, a packed list or a message."""
     parts: Parts = [content.encode()] if isinstance(content, str) else list(content)
     return [_varint(field << 3 | 2), _varint(sum(map(len, parts))), *parts]
 
 
 def _blob(values: np.ndarray, shape: Sequence[int], dialect: Dialect) -> Parts:
-    """One BlobProto."""
+    """Encode a BlobProto."""
     data, diff = (8, 9) if dialect.double else (5, 6)
     values = np.ascontiguousarray(values, "<f8" if dialect.double else "<f4").reshape(-1)
     shape = shape if dialect.new else (1,) * (4 - len(shape)) + tuple(shape)
@@ -72,7 +75,7 @@ def _blob(values: np.ndarray, shape: Sequence[int], dialect: Dialect) -> Parts:
 
 
 def _blobs(network: Network, name: str, dialect: Dialect) -> list[Parts]:
-    """Kernel and bias of one layer, or nothing."""
+    """Encode the kernel and bias of a layer; return an empty list if it has none."""
     if f"{name}/kernel" not in network:
         return []
     kernel, bias = channels_first(network, name), network[f"{name}/bias"]
@@ -80,7 +83,7 @@ def _blobs(network: Network, name: str, dialect: Dialect) -> list[Parts]:
 
 
 def _settings(kind: str, outputs: int) -> Parts:
-    """The ConvolutionParameter, PoolingParameter, InnerProductParameter or DropoutParameter of a layer."""
+    """Encode a Convolution-, Pooling-, InnerProduct- or DropoutParameter."""
     match kind:
         case "conv":
             return [_number(1, outputs), _number(3, 1), _number(4, 3)]
@@ -89,14 +92,14 @@ def _settings(kind: str, outputs: int) -> Parts:
         case "dense":
             return [_number(1, outputs)]
         case "dropout":
-            return [_single(1, 0.5)]
+            return [_float32(1, 0.5)]
     return []
 
 
 def _layer(
     network: Network, dialect: Dialect, kind: str, name: str, bottom: str, top: str
 ) -> Parts:
-    """One entry of the list of layers."""
+    """Encode an entry of the list of layers."""
     blobs = _blobs(network, name, dialect)
     settings = _settings(kind, len(network[f"{name}/bias"]) if blobs else 0)
     number, title = TYPES[kind]
@@ -109,7 +112,9 @@ def _layer(
             *_delimited(4, top),
         ]
         rates = (
-            [part for rate in (1, 2) for part in _delimited(6, [_single(3, rate)])] if blobs else []
+            [part for rate in (1, 2) for part in _delimited(6, [_float32(3, rate)])]
+            if blobs
+            else []
         )
         body = [
             *head,
@@ -125,15 +130,15 @@ def _layer(
             *_delimited(4, name),
             _number(5, number),
         ]
-        rates = [_single(7, 1), _single(7, 2)] if blobs else []
+        rates = [_float32(7, 1), _float32(7, 2)] if blobs else []
         body = [*head, *(part for blob in blobs for part in _delimited(6, blob)), *rates]
     return _delimited(
         100 if dialect.new else 2, body + (_delimited(field, settings) if field else [])
     )
 
 
-def write(path: Path, network: Network, dialect: Dialect = Dialect()) -> None:  # noqa: B008 (immutable)
-    """The whole deployed network, for BGR pictures, its fields in ascending order as protobuf writes them."""
+def write(path: Path, network: Network, dialect: Dialect = DEFAULT) -> None:
+    """Write the deployed network for BGR images, with ascending field numbers, as protobuf does."""
     network = in_colour(network, "BGR")
     side = 32 * len(as_convolution(network, "fc6"))
     inputs = [*_delimited(3, "data"), *(_number(4, size) for size in (1, 3, side, side))]
@@ -143,7 +148,7 @@ def write(path: Path, network: Network, dialect: Dialect = Dialect()) -> None:  
             file.writelines(inputs)
         bottom = "data"
         for kind, name in SEQUENCE:
-            top = bottom if kind in ("relu", "dropout") else name  # these two work in place
+            top = bottom if kind in ("relu", "dropout") else name  # both are in-place layers
             file.writelines(_layer(network, dialect, kind, name, bottom, top))
             bottom = top
         if not dialect.new:
@@ -157,7 +162,7 @@ def _row(name: str, dialect: Dialect) -> Layout:
 
 
 LAYOUTS = (
-    _row("v1", Dialect()),
+    _row("v1", DEFAULT),
     _row("v1-diff", Dialect(diff=True)),
     _row("new", Dialect(new=True)),
     _row("new-double", Dialect(new=True, double=True)),

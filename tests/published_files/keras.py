@@ -1,4 +1,4 @@
-"""Weights saved by Keras as HDF5: keras-vggface, deepface, Keras 3; and a flat file of the same container."""
+"""HDF5 files: weights saved by Keras (keras-vggface, deepface, Keras 3), and a flat file."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,15 +20,14 @@ from .network import (
 )
 
 Weights = dict[str, np.ndarray]
-Groups = list[
-    tuple[str, Weights]
-]  # each layer's group, and its weights by the name they have below it
+# Name of each layer's group, and its weights by their names below it.
+Groups = list[tuple[str, Weights]]
 
 
 def _pair(
     kernel: str, bias: str, network: Network, name: str, convolution: bool = False
 ) -> Weights:
-    """A layer's two weights under the given names."""
+    """Return a layer's kernel and bias under the given names."""
     return {
         kernel: as_convolution(network, name) if convolution else network[f"{name}/kernel"],
         bias: network[f"{name}/bias"],
@@ -36,7 +35,7 @@ def _pair(
 
 
 def _named_groups(network: Network, dense: bool) -> Groups:
-    """keras-vggface: layers named after the network's, and a slash in the names of the last activations."""
+    """Return keras-vggface's groups: VGG-Face names, and a slash in the last activations' names."""
     groups: Groups = [("input_1", {})]
     for kind, name in SEQUENCE:
         if kind == "dense" and not dense:
@@ -53,7 +52,7 @@ def _named_groups(network: Network, dense: bool) -> Groups:
 
 
 def _model(activation: bool = True) -> Iterator[tuple[str, str | None]]:
-    """deepface's Sequential: (snake-case class, name of the weighted layer it is)."""
+    """Yield the layers of deepface's Sequential: snake-case class, VGG-Face name if weighted."""
     for kind, name in SEQUENCE:
         if kind == "conv":
             yield "zero_padding2d", None
@@ -67,7 +66,10 @@ def _model(activation: bool = True) -> Iterator[tuple[str, str | None]]:
 
 
 def _numbered_groups(network: Network, start: int, activation: bool = True) -> Groups:
-    """deepface: names that Keras counted up per class from wherever its session stood; the first of all has no number."""
+    """Return deepface's groups, named by class and number.
+
+    Keras numbers each class on from `start`, the count its session had reached; 0 is omitted.
+    """
     groups: Groups = []
     count: Counter[str] = Counter()
     for kind, name in _model(activation):
@@ -94,15 +96,16 @@ def _write(
     file_options: Mapping[str, Any] | None = None,
     data_options: Mapping[str, Any] | None = None,
 ) -> None:
-    """`Model.save_weights` of Keras 2; names of fixed length or, where `variable`, of variable length."""
+    """Write like `Model.save_weights` of Keras 2.
+
+    Name attributes are fixed-length strings or, if `variable`, variable-length ones.
+    """
     import h5py
 
     def names(items: Sequence[str]) -> np.ndarray:
-        return (
-            np.array(items, h5py.string_dtype())
-            if variable
-            else np.array([item.encode() for item in items])
-        )  # no names: floats, as Keras 2
+        if variable:
+            return np.array(items, h5py.string_dtype())
+        return np.array([item.encode() for item in items])  # a float array if empty, as in Keras 2
 
     tracked = (file_options or {}).get("track_order")
     with h5py.File(path, "w", **(file_options or {})) as file:
@@ -118,7 +121,10 @@ def _write(
 
 
 def write_keras3(path: Path, network: Network, colour: str, dense: bool) -> None:
-    """`Model.save_weights` of Keras 3: groups named by class and order, an empty `vars` wherever there is nothing to keep."""
+    """Write like `Model.save_weights` of Keras 3.
+
+    Groups are named by class and order; layers without weights have an empty group `vars`.
+    """
     import h5py
 
     network = in_colour(network, colour)
@@ -140,12 +146,12 @@ def write_keras3(path: Path, network: Network, colour: str, dense: bool) -> None
             if name:
                 for key, value in _pair("0", "1", network, name, convolution=not dense).items():
                     variables[key] = value
-            if kind == "dropout":  # the state of its random numbers is kept as well
+            if kind == "dropout":  # it also stores its random state
                 file[f"{group}/seed_generator/vars/0"] = np.array([1337, 0], np.uint32)
 
 
 def write_nested(path: Path, network: Network) -> None:
-    """Keras 3's `.h5`: no `:0` behind the names; here of a model whose only layer is the network."""
+    """Write Keras 3's `.h5` (no `:0` suffixes) of a model whose only layer is the network."""
     import h5py
 
     network = in_colour(network, "BGR")
@@ -160,19 +166,19 @@ def write_nested(path: Path, network: Network) -> None:
 
 
 def write_flat(path: Path, network: Network, blobs: bool = False) -> None:
-    """PyTorch's names and axes, one dataset each; `blobs` keep the four axes of Caffe's old form."""
+    """Write one dataset per array, with PyTorch's names and axes.
+
+    `blobs` keeps the four axes of Caffe's old format.
+    """
     import h5py
 
     network = in_colour(network, "BGR")
     with h5py.File(path, "w") as file:
         for name in WEIGHTED:
-            for key, value in (
-                ("weight", channels_first(network, name)),
-                ("bias", network[f"{name}/bias"]),
-            ):
-                file[f"{name}.{key}"] = (
-                    value.reshape((1,) * (4 - value.ndim) + value.shape) if blobs else value
-                )
+            pair = {"weight": channels_first(network, name), "bias": network[f"{name}/bias"]}
+            for key, value in pair.items():
+                shape = (1,) * (4 - value.ndim) + value.shape if blobs else value.shape
+                file[f"{name}.{key}"] = value.reshape(shape)
 
 
 FULL, TOPLESS = "rcmalli_vggface_tf_vgg16.h5", "rcmalli_vggface_tf_notop_vgg16.h5"
@@ -211,7 +217,7 @@ LAYOUTS = (
         dense=False,
         data_options=COMPRESSED,
     ),
-    # From 94 on and from 1 on, the order of the alphabet is not the order of the layers.
+    # From 94 or 1 on, the alphabetical order of the names is not the order of the layers.
     _row("deepface", DEEPFACE, "RGB", partial(_numbered_groups, start=94)),
     _row(
         "deepface-no-activation",

@@ -1,4 +1,4 @@
-"""MatConvNet's `.mat` files: the releases of vlfeat.org, the Oxford package, older betas and DagNN."""
+"""MatConvNet's `.mat` files: vlfeat.org's releases, Oxford's package, older betas and DagNN."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,17 +20,17 @@ BLOCK_TYPES = {
 
 
 class Style(NamedTuple):
-    """What varies between the releases."""
+    """Variations between releases."""
 
-    tidy: bool = False  # with the fields that `vl_simplenn_tidy` adds
-    filters: bool = False  # `filters` and `biases` instead of `weights`
-    column: bool = False  # biases as (C, 1), not (1, C)
+    tidy: bool = False  # include the fields that `vl_simplenn_tidy` adds
+    filters: bool = False  # store `filters` and `biases` instead of `weights`
+    column: bool = False  # store biases as (C, 1) instead of (1, C)
     kernels: type = np.float32
     mean: type = np.float32
 
 
 def _cell(items: Sequence[Any], column: bool = False) -> np.ndarray:
-    """A MATLAB cell array of one row or one column."""
+    """Return a MATLAB cell array of one row or one column."""
     cell = np.empty(len(items), object)
     for index, item in enumerate(items):
         cell[index] = item
@@ -38,7 +38,7 @@ def _cell(items: Sequence[Any], column: bool = False) -> np.ndarray:
 
 
 def _structs(rows: Sequence[dict[str, Any]]) -> np.ndarray:
-    """A MATLAB struct array of one row."""
+    """Return a MATLAB struct array of one row."""
     array = np.empty((1, len(rows)), [(field, object) for field in rows[0]])
     for index, row in enumerate(rows):
         array[0, index] = tuple(row.values())
@@ -46,12 +46,12 @@ def _structs(rows: Sequence[dict[str, Any]]) -> np.ndarray:
 
 
 def _empty() -> np.ndarray:
-    """MATLAB's `{}`."""
+    """Return MATLAB's `{}`."""
     return np.empty((0, 0), object)
 
 
 def _parameters(network: Network, name: str, style: Style) -> list[np.ndarray]:
-    """The HWIO kernel and the bias of one layer."""
+    """Return the HWIO kernel and the bias of a layer."""
     bias = network[f"{name}/bias"]
     return [
         as_convolution(network, name).astype(style.kernels, copy=False),
@@ -60,7 +60,7 @@ def _parameters(network: Network, name: str, style: Style) -> list[np.ndarray]:
 
 
 def _settings(kind: str, name: str) -> dict[str, Any]:
-    """The numbers of one layer, named alike in both forms of network."""
+    """Return a layer's settings, which have the same names in SimpleNN and DagNN."""
     match kind:
         case "conv" | "dense":
             return {
@@ -75,7 +75,7 @@ def _settings(kind: str, name: str) -> dict[str, Any]:
 
 
 def _layer(network: Network, style: Style, kind: str, name: str) -> dict[str, Any]:
-    """One layer of the chain."""
+    """Return a layer of the chain."""
     kind = "conv" if kind == "dense" else kind
     layer: dict[str, Any] = {"name": name, "type": kind}
     if kind == "conv":
@@ -96,8 +96,8 @@ def _layer(network: Network, style: Style, kind: str, name: str) -> dict[str, An
     return layer
 
 
-def _facts(network: Network, style: Style, column: bool = False) -> dict[str, Any]:
-    """How to prepare a picture, and who the classes are."""
+def _meta(network: Network, style: Style, column: bool = False) -> dict[str, Any]:
+    """Return the image normalisation and the class names."""
     side = 32.0 * len(as_convolution(network, "fc6"))
     mean = MEAN_RGB.astype(style.mean).reshape(1, 1, 3)
     normalization = {
@@ -123,19 +123,23 @@ def _save(path: Path, content: dict[str, Any], compress: bool) -> None:
 def write_chain(
     path: Path, network: Network, form: str, style: Style, compress: bool = False
 ) -> None:
-    """A SimpleNN chain with its facts in `meta`, at the `top`, or all of it in one struct `net`."""
+    """Write a SimpleNN chain.
+
+    `form` says where the normalisation and classes are stored: in a struct `meta`, at the top level
+    (`top`), or together with the layers in one struct `net`.
+    """
     chain = {"layers": _cell([_layer(network, style, kind, name) for kind, name in SEQUENCE])}
-    facts = _facts(network, style, column=form == "net")
+    meta = _meta(network, style, column=form == "net")
     content = {
-        "meta": {**chain, "meta": facts},
-        "top": {**chain, **facts},
-        "net": {"net": {**chain, **facts}},
+        "meta": {**chain, "meta": meta},
+        "top": {**chain, **meta},
+        "net": {"net": {**chain, **meta}},
     }
     _save(path, content[form], compress)
 
 
 def _block(network: Network, kind: str, name: str) -> dict[str, Any]:
-    """A DagNN block as `saveobj` leaves it."""
+    """Return a DagNN block as `saveobj` returns it."""
     block = _settings(kind, name)
     if kind in ("conv", "dense"):
         block |= {
@@ -151,7 +155,7 @@ def _block(network: Network, kind: str, name: str) -> dict[str, Any]:
 
 
 def write_dag(path: Path, network: Network, compress: bool = True) -> None:
-    """The graph that MatConvNet's `DagNN.fromSimpleNN` makes of the chain, saved as plain structs."""
+    """Write the graph that `DagNN.fromSimpleNN` makes of the chain, as plain structs."""
     style = Style(column=True)
     rates = {"learningRate": 1.0, "weightDecay": 1.0}
     named = [
@@ -175,7 +179,7 @@ def write_dag(path: Path, network: Network, compress: bool = True) -> None:
         "vars": _structs([{"name": value, "precious": False} for value in values]),
         "params": _structs([{"name": name, "value": value, **rates} for name, value in named]),
         "layers": _structs(layers),
-        "meta": _facts(network, style),
+        "meta": _meta(network, style),
         "conserveMemory": True,
     }
     _save(path, content, compress)

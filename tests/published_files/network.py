@@ -1,4 +1,4 @@
-"""The canonical network every writer starts from, and its usual rearrangements."""
+"""The canonical network that every writer starts from, and common rearrangements of its arrays."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,19 +20,19 @@ MEAN_RGB = np.array([129.186279296875, 104.76238250732422, 93.59396362304688], n
 
 
 class Layout(NamedTuple):
-    """One way in which VGG-Face weights are published, and how to write it."""
+    """A layout in which VGG-Face weights are published, with its writer."""
 
     name: str
     filename: str
-    colour: str  # "RGB" or "BGR": the order of conv1_1's input axis in the file
-    dense: bool  # whether fc6, fc7 and fc8 are in the file
+    colour: str  # "RGB" or "BGR": order of conv1_1's input channels in the file
+    dense: bool  # whether the file holds fc6, fc7 and fc8
     write: Callable[[Path, Network], None]
-    exact: bool = True  # bit-equal once converted to float32
-    needs: tuple[str, ...] = ()  # modules without which the file cannot be written
+    exact: bool = True  # bit-equal after conversion to float32
+    needs: tuple[str, ...] = ()  # modules needed to write the file
 
 
 def _sequence() -> tuple[tuple[str, str], ...]:
-    """The 39 layers in order, as (kind, name)."""
+    """Return the 39 layers in order, as (kind, name)."""
     layers = []
     for block, count in enumerate(BLOCKS, 1):
         for number in range(1, count + 1):
@@ -56,7 +56,7 @@ def random_network(
     dense: tuple[int, ...] = (4096, 4096, 2622),
     grid: int = 7,
 ) -> dict[str, np.ndarray]:
-    """A network of He-scaled normal kernels and random biases, none of them zero in practice."""
+    """Return a network of He-scaled normal kernels and normal biases, in practice without zeros."""
     network = {}
     outputs = [width for width, count in zip(widths, BLOCKS, strict=True) for _ in range(count)]
     shapes: list[tuple[int, ...]] = [
@@ -65,20 +65,22 @@ def random_network(
     shapes += zip((grid * grid * outputs[-1], *dense), dense, strict=False)
     for name, shape in zip(WEIGHTED, shapes, strict=True):
         kernel = rng.standard_normal(shape, np.float32)
-        kernel *= np.float32(np.sqrt(2 / np.prod(shape[:-1])))  # in place: fc6 alone has 411 MB
+        kernel *= np.float32(
+            np.sqrt(2 / np.prod(shape[:-1]))
+        )  # in place because fc6 alone takes 411 MB
         network[f"{name}/kernel"] = kernel
         network[f"{name}/bias"] = rng.standard_normal(shape[-1:], np.float32) / np.float32(10)
     return network
 
 
 def in_colour(network: Network, colour: str) -> dict[str, np.ndarray]:
-    """The same network, but for pictures whose channels come in the order `colour`."""
+    """Return the network for images whose channel order is `colour`."""
     first = network["conv1_1/kernel"]
     return {**network, "conv1_1/kernel": {"RGB": first, "BGR": first[:, :, ::-1]}[colour]}
 
 
 def as_convolution(network: Network, name: str) -> np.ndarray:
-    """A layer's kernel as HWIO, for the dense ones too: fc6 covers the whole grid, fc7 and fc8 one point."""
+    """Return a layer's kernel as HWIO; fc6 spans the whole feature map, fc7 and fc8 are 1x1."""
     kernel = network[f"{name}/kernel"]
     if kernel.ndim == 4:
         return kernel
@@ -87,11 +89,11 @@ def as_convolution(network: Network, name: str) -> np.ndarray:
 
 
 def channels_first(network: Network, name: str) -> np.ndarray:
-    """A copy of a layer's kernel as OIHW, or for the dense ones as (O, I) with the inputs in CHW order."""
+    """Return a copy of a layer's kernel as OIHW; dense ones as (O, I) with inputs in CHW order."""
     kernel = as_convolution(network, name).transpose(3, 2, 0, 1).copy()
     return kernel.reshape(len(kernel), -1) if name in DENSE else kernel
 
 
 def class_names(network: Network) -> list[str]:
-    """One made-up person per output of fc8."""
+    """Return one invented name per output of fc8."""
     return [f"Person_{number:04}" for number in range(1, len(network["fc8/bias"]) + 1)]

@@ -1,4 +1,4 @@
-"""The canonical network as it is, in neutral containers."""
+"""The canonical network unchanged, as safetensors and npz."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""State dictionaries saved by `torch.save`."""
+"""State dicts saved by `torch.save`."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -29,27 +29,27 @@ FEATURES = dict(zip(CONVOLUTIONS, (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 2
 CLASSIFIER = dict(zip(DENSE, (0, 3, 6), strict=True))
 
 
-def _plain(name: str) -> str:
+def _flat_key(name: str) -> str:
     return name
 
 
-def _underscored(name: str) -> str:
-    """conv1_1 as conv_1_1."""
+def _underscored_key(name: str) -> str:
+    """Return conv_1_1 for conv1_1."""
     return name.replace("conv", "conv_")
 
 
-def _pyvggface(name: str) -> str:
-    return f"fc.{name}" if name in DENSE else f"features.{_underscored(name)}"
+def _pyvggface_key(name: str) -> str:
+    return f"fc.{name}" if name in DENSE else f"features.{_underscored_key(name)}"
 
 
-def _torchvision(name: str) -> str:
+def _torchvision_key(name: str) -> str:
     return f"classifier.{CLASSIFIER[name]}" if name in DENSE else f"features.{FEATURES[name]}"
 
 
 def _state(
-    network: Network, rename: Callable[[str], str] = _plain, layers: tuple[str, ...] = WEIGHTED
+    network: Network, rename: Callable[[str], str] = _flat_key, layers: tuple[str, ...] = WEIGHTED
 ) -> State:
-    """A state dictionary such as `Module.state_dict` returns, with the version of each module in an attribute."""
+    """Return a state dict like `Module.state_dict`, with its attribute of module versions."""
     import torch
 
     state: State = OrderedDict()
@@ -63,7 +63,7 @@ def _state(
 
 
 def _cast(network: Network, dtype: str) -> State:
-    """A state dictionary of other numbers."""
+    """Return a state dict of another dtype."""
     import torch
 
     return OrderedDict(
@@ -72,14 +72,14 @@ def _cast(network: Network, dtype: str) -> State:
 
 
 def _parameters(network: Network) -> State:
-    """A state dictionary of trainable parameters."""
+    """Return a state dict of trainable parameters."""
     from torch.nn import Parameter
 
     return OrderedDict((key, Parameter(tensor)) for key, tensor in _state(network).items())
 
 
 def _views(network: Network) -> State:
-    """A state dictionary of transposed views into one flat tensor."""
+    """Return a state dict of transposed views into one flat tensor."""
     import torch
 
     arrays = {
@@ -87,28 +87,25 @@ def _views(network: Network) -> State:
         for name in WEIGHTED
         for part in ("kernel", "bias")
     }
-    arrays["fc6.kernel"] = (
-        as_convolution(network, "fc6").transpose(2, 0, 1, 3).reshape(network["fc6/kernel"].shape)
-    )  # rows in CHW order
+    chw = as_convolution(network, "fc6").transpose(2, 0, 1, 3)
+    arrays["fc6.kernel"] = chw.reshape(network["fc6/kernel"].shape)
     flat = torch.from_numpy(np.concatenate([array.ravel() for array in arrays.values()]))
+    pieces = flat.split([array.size for array in arrays.values()])
     state: State = OrderedDict()
-    for (key, array), piece in zip(
-        arrays.items(), flat.split([array.size for array in arrays.values()]), strict=True
-    ):
-        state[key.replace("kernel", "weight")] = piece.view(array.shape).permute(
-            (3, 2, 0, 1) if array.ndim == 4 else (1, 0)[-array.ndim :]
-        )
+    for (key, array), piece in zip(arrays.items(), pieces, strict=True):
+        axes = (3, 2, 0, 1) if array.ndim == 4 else (1, 0)[-array.ndim :]
+        state[key.replace("kernel", "weight")] = piece.view(array.shape).permute(axes)
     return state
 
 
 def _blobs(network: Network) -> State:
-    """A state dictionary whose tensors keep the four axes of Caffe's legacy blobs."""
+    """Return a state dict whose tensors keep the four axes of Caffe's legacy blobs."""
     state = _state(network)
     return OrderedDict((key, tensor[(None,) * (4 - tensor.ndim)]) for key, tensor in state.items())
 
 
 class _Python2:
-    """A state dictionary that pickles as Python 2 has it: an OrderedDict called with a list of pairs."""
+    """A state dict that pickles as in Python 2: OrderedDict called with a list of pairs."""
 
     def __init__(self, state: State):
         self.state = state
@@ -118,11 +115,11 @@ class _Python2:
 
 
 def write_old(path: Path, network: Network) -> None:
-    """As PyTorch 0.3 on Python 2 saved: pairs, and tensors rebuilt by the function of that time."""
+    """Write like PyTorch 0.3 on Python 2: pairs, and tensors built by `_rebuild_tensor`."""
     import torch
 
     torch.save(
-        _Python2(_state(in_colour(network, "BGR"), _torchvision)),
+        _Python2(_state(in_colour(network, "BGR"), _torchvision_key)),
         path,
         _use_new_zipfile_serialization=False,
     )
@@ -130,7 +127,7 @@ def write_old(path: Path, network: Network) -> None:
 
 
 def _training(network: Network) -> dict[str, Any]:
-    """A checkpoint with the state of an optimizer, whose tensors share names and some of which have no axes."""
+    """Return a checkpoint with optimizer state: repeated names, and some scalar tensors."""
     import torch
 
     state = _state(network)
@@ -142,7 +139,7 @@ def _training(network: Network) -> dict[str, Any]:
 
 
 def _wrapped(network: Network) -> dict[str, Any]:
-    """A training checkpoint of a model that ran on several devices."""
+    """Return a training checkpoint of a model that ran on several devices."""
     return {"state_dict": _state(network, "module.{}".format), "epoch": 3, "best": 0.5}
 
 
@@ -178,20 +175,20 @@ def _row(
 LAYOUTS = (
     _row("dag", "vgg_face_dag.pth", "RGB", _state),
     _row("dag-legacy", "vgg_face_dag.pth", "RGB", _state, legacy=True),
-    _row("pyvggface", "vggface.pth", "BGR", partial(_state, rename=_pyvggface)),
+    _row("pyvggface", "vggface.pth", "BGR", partial(_state, rename=_pyvggface_key)),
     _row(
         "pyvggface-stripped",
         "vggface_conv.pth",
         "BGR",
-        partial(_state, rename=_underscored, layers=CONVOLUTIONS),
+        partial(_state, rename=_underscored_key, layers=CONVOLUTIONS),
         dense=False,
     ),
-    _row("torchvision", "vgg_face.ptorch", "BGR", partial(_state, rename=_torchvision)),
+    _row("torchvision", "vgg_face.ptorch", "BGR", partial(_state, rename=_torchvision_key)),
     _row(
         "torchvision-legacy",
         "vgg_face.ptorch",
         "BGR",
-        partial(_state, rename=_torchvision),
+        partial(_state, rename=_torchvision_key),
         legacy=True,
     ),
     _row("flat-bgr", "VGG_FACE.caffemodel.pth", "BGR", _state),

@@ -1,4 +1,4 @@
-"""The packages of the Oxford group: a `.tar.gz` with one weight file among small ones."""
+"""Oxford's packages: a `.tar.gz` with one network file among small ones."""
 
 import tarfile
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from . import caffe, matconvnet, torch7
 from .network import Layout, Network, class_names
 
 README = b"VGG Face Descriptor\n"
-PICTURE = b"\x89PNG\r\n\x1a\n not a picture"
+IMAGE = b"\x89PNG\r\n\x1a\n not an image"
 PROTOTXT = b'name: "VGG_FACE_16_layers"\ninput: "data"\n'
 
 
@@ -22,7 +22,7 @@ def _write(
     write: Callable[[Path, Network], None],
     others: Mapping[str, bytes],
 ) -> None:
-    """Pack one folder; the quickest compression, for weights hardly shrink."""
+    """Pack a folder, with the fastest compression because weights barely compress."""
     with TemporaryDirectory(dir=path.parent) as scratch:
         names = "".join(f"{name}\n" for name in class_names(network)).encode()
         root = Path(scratch) / folder
@@ -56,15 +56,15 @@ LAYOUTS = (
         "RGB",
         "data/vgg_face.mat",
         OXFORD,
-        {"README": README, "data/ak.png": PICTURE, "demo.m": b"% a demo\n"},
+        {"README": README, "data/ak.png": IMAGE, "demo.m": b"% a demo\n"},
         ("scipy",),
     ),
-    _row("torch", "BGR", "VGG_FACE.t7", torch7.write, {"README": README, "ak.png": PICTURE}),
+    _row("torch", "BGR", "VGG_FACE.t7", torch7.write, {"README": README, "ak.png": IMAGE}),
     _row(
         "caffe",
         "BGR",
         "VGG_FACE.caffemodel",
         caffe.write,
-        {"README": README, "ak.png": PICTURE, "VGG_FACE_deploy.prototxt": PROTOTXT},
+        {"README": README, "ak.png": IMAGE, "VGG_FACE_deploy.prototxt": PROTOTXT},
     ),
 )

@@ -25,19 +25,20 @@ DTYPES = {"Float": "<f4", "Cuda": "<f4", "Double": "<f8", "Long": "<i8"}
 
 
 class Dialect(NamedTuple):
-    """What varies between files."""
+    """Variations between files."""
 
-    element: str = "Float"  # of torch.FloatTensor and torch.FloatStorage
-    unfolded: bool = (
-        True  # nn.SpatialConvolutionMM, whose kernels are (O, I*H*W), not nn.SpatialConvolution
-    )
-    shared: bool = False  # all parameters in one storage, as getParameters() leaves them
-    versioned: bool = True  # a "V 1" before each class name
+    element: str = "Float"  # as in torch.FloatTensor and torch.FloatStorage
+    unfolded: bool = True  # nn.SpatialConvolutionMM with (O, I*H*W) kernels, not SpatialConvolution
+    shared: bool = False  # all parameters in one storage, as after getParameters()
+    versioned: bool = True  # write "V 1" before each class name
+
+
+DEFAULT = Dialect()
 
 
 @dataclass(eq=False)
 class Storage:
-    """A flat vector; its arrays are made only when they are written."""
+    """A flat vector, whose arrays are computed only when they are written."""
 
     element: str
     count: int
@@ -46,7 +47,7 @@ class Storage:
 
 @dataclass(eq=False)
 class Tensor:
-    """A contiguous view of a storage, from a 1-based offset; without size and storage, an empty tensor."""
+    """A contiguous view of a storage at a 1-based offset; by default an empty tensor."""
 
     element: str
     size: tuple[int, ...] = ()
@@ -56,31 +57,30 @@ class Tensor:
 
 @dataclass(eq=False)
 class Module:
-    """An object of a Lua class without a serialisation of its own."""
+    """An object of a Lua class without its own serialisation."""
 
     name: str
     table: dict[Any, Any]
 
 
 class Writer:
-    """Writes Lua values; tables and Torch objects that come again are only referred to."""
+    """A writer of Lua values; repeated tables and Torch objects become references."""
 
     def __init__(self, file: BinaryIO, versioned: bool) -> None:
         self.file = file
         self.versioned = versioned
-        self.seen: dict[
-            int, tuple[int, Any]
-        ] = {}  # holds the object too, lest its id be given to another
+        # Index of each object by its id; the object is kept so that its id is not reused.
+        self.seen: dict[int, tuple[int, Any]] = {}
 
-    def _pack(self, form: str, *values: float) -> None:
-        self.file.write(struct.pack(f"<{form}", *values))
+    def _pack(self, fmt: str, *values: float) -> None:
+        self.file.write(struct.pack(f"<{fmt}", *values))
 
     def _string(self, text: str) -> None:
         self._pack("i", len(text))
         self.file.write(text.encode())
 
     def _is_new(self, value: Any) -> bool:
-        """Write the index of an object, and tell whether its content has to follow."""
+        """Write the index of an object; return whether its content must follow."""
         new = id(value) not in self.seen
         index, _ = self.seen.setdefault(id(value), (len(self.seen) + 1, value))
         self._pack("i", index)
@@ -90,7 +90,7 @@ class Writer:
         match value:
             case None:
                 self._pack("i", 0)
-            case bool():  # before the numbers: Python's booleans are numbers as well
+            case bool():  # before the numbers, because a bool is an int
                 self._pack("ii", 5, value)
             case int() | float():
                 self._pack("id", 1, value)
@@ -139,13 +139,13 @@ class Writer:
 
 
 def _array(network: Network, key: str) -> np.ndarray:
-    """A kernel or bias in Torch's order of axes."""
+    """Return a kernel or bias in Torch's axis order."""
     name, part = key.split("/")
     return channels_first(network, name) if part == "kernel" else network[key]
 
 
 def _parameters(network: Network, dialect: Dialect) -> dict[str, Tensor]:
-    """All kernels and biases as tensors."""
+    """Return all kernels and biases as tensors."""
     sizes = {}
     for name in WEIGHTED:
         height, width, inputs, outputs = as_convolution(network, name).shape
@@ -171,10 +171,13 @@ def _parameters(network: Network, dialect: Dialect) -> dict[str, Tensor]:
     }
 
 
-def _learned(
+def _weighted_attributes(
     network: Network, name: str, parameters: dict[str, Tensor], scratch: Tensor
 ) -> dict[str, Any]:
-    """The attributes of a module with weights, its gradients cleared; all convolutions have one scratch tensor."""
+    """Return the attributes of a module with weights, gradients cleared.
+
+    All convolutions share one scratch tensor.
+    """
     table = {
         "weight": parameters[f"{name}/kernel"],
         "bias": parameters[f"{name}/bias"],
@@ -198,7 +201,7 @@ def _learned(
 
 
 def _attributes(kind: str, element: str) -> tuple[str, dict[str, Any]]:
-    """The class of a module without weights, and its attributes."""
+    """Return the class and attributes of a module without weights."""
     match kind:
         case "relu":
             return "nn.ReLU", {"threshold": 0, "val": 0, "inplace": True}
@@ -223,7 +226,7 @@ def _attributes(kind: str, element: str) -> tuple[str, dict[str, Any]]:
 
 
 def _network_module(network: Network, dialect: Dialect) -> Module:
-    """The nn.Sequential of 40 modules."""
+    """Return the nn.Sequential of 40 modules."""
     parameters = _parameters(network, dialect)
     scratch = Tensor(dialect.element)
     classes = {
@@ -235,7 +238,7 @@ def _network_module(network: Network, dialect: Dialect) -> Module:
     modules = []
     for kind, name in sequence:
         if name in WEIGHTED:
-            title, own = classes[kind], _learned(network, name, parameters, scratch)
+            title, own = classes[kind], _weighted_attributes(network, name, parameters, scratch)
         else:
             title, own = _attributes(kind, dialect.element)
         common = {
@@ -245,7 +248,7 @@ def _network_module(network: Network, dialect: Dialect) -> Module:
             "gradInput": Tensor(dialect.element),
         }
         modules.append(Module(title, common | own))
-    # A chain's output is its last module's output, so that this tensor comes twice.
+    # The chain's output is its last module's, so this tensor is written once and referred to once.
     chain = {
         "_type": f"torch.{dialect.element}Tensor",
         "train": False,
@@ -255,8 +258,8 @@ def _network_module(network: Network, dialect: Dialect) -> Module:
     return Module("nn.Sequential", {**chain, "modules": dict(enumerate(modules, 1))})
 
 
-def write(path: Path, network: Network, dialect: Dialect = Dialect()) -> None:  # noqa: B008 (immutable)
-    """The chain in Torch7's binary form, for BGR pictures."""
+def write(path: Path, network: Network, dialect: Dialect = DEFAULT) -> None:
+    """Write the chain in Torch7's binary format, for BGR images."""
     with path.open("wb") as file:
         Writer(file, dialect.versioned).write(_network_module(in_colour(network, "BGR"), dialect))
 
@@ -266,7 +269,7 @@ def _row(name: str, dialect: Dialect) -> Layout:
 
 
 LAYOUTS = (
-    _row("unfolded", Dialect()),
+    _row("unfolded", DEFAULT),
     _row("double", Dialect("Double", unfolded=False, versioned=False)),
     _row("cuda", Dialect("Cuda", unfolded=False)),
     _row("shared", Dialect(shared=True)),

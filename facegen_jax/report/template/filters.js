@@ -1,26 +1,33 @@
-// Which runs are shown, and in which order.
-const filters = new Map();  // by column: {chosen: Set of places} or {low, high} or {text}
+// Filters and order of the runs that are shown.
+const filters = new Map();  // by column: {chosen: Set of indices}, {low, high} or {text}
 const order = { name: "", down: false };
+const textColumns = data.columns.filter((column) => column.kind !== "number");
 
 function matches(run, search) {
   for (const [name, filter] of filters) {
     const column = columns.get(name);
-    if (filter.chosen?.size && !filter.chosen.has(column.places[run])) return false;
-    if (filter.text && !String(value(name, run) ?? "").toLowerCase().includes(filter.text)) return false;
-    const found = column.kind === "number" ? column.values[run] : null;
-    if (filter.low !== undefined && !(found !== null && found >= filter.low)) return false;
-    if (filter.high !== undefined && !(found !== null && found <= filter.high)) return false;
+    if (filter.chosen?.size && !filter.chosen.has(column.indices[run])) return false;
+    if (filter.text && !lowerCase(name, run).includes(filter.text)) return false;
+    const number = column.kind === "number" ? column.values[run] : null;
+    if (filter.low !== undefined && !(number !== null && number >= filter.low)) return false;
+    if (filter.high !== undefined && !(number !== null && number <= filter.high)) return false;
   }
-  return !search || haystack(run).includes(search);
+  return !search || searchText(run).includes(search);
 }
 
-const hay = [];
-function haystack(run) {
-  hay[run] ??= [data.ids[run], title(run), ...data.columns.filter((each) => each.kind !== "number").map((each) => value(each.name, run) ?? "")].join("\n").toLowerCase();
-  return hay[run];
+const lowerCase = (name, run) => String(value(name, run) ?? "").toLowerCase();
+
+// Text that the search looks in, computed once for each run.
+const searchTexts = [];
+function searchText(run) {
+  searchTexts[run] ??= [
+    data.ids[run].toLowerCase(), title(run).toLowerCase(),
+    ...textColumns.map(({ name }) => lowerCase(name, run)),
+  ].join("\n");
+  return searchTexts[run];
 }
 
-// Numbers before text before nothing, whichever way they are sorted.
+// Numbers before text; null last in either direction.
 function compare(a, b) {
   if (a === b) return 0;
   if (a === null || b === null) return a === null ? 1 : -1;
@@ -28,29 +35,37 @@ function compare(a, b) {
   return (less ? -1 : 1) * (order.down ? -1 : 1);
 }
 
-function selected() {
+function selectRuns() {
   const search = byId("search").value.trim().toLowerCase();
-  const found = runs.filter((run) => matches(run, search));
-  if (order.name) found.sort((a, b) => compare(value(order.name, a), value(order.name, b)) || a - b);
-  else if (order.down) found.reverse();
-  return found;
+  const selected = runs.filter((run) => matches(run, search));
+  const { name, down } = order;
+  if (name) selected.sort((a, b) => compare(value(name, a), value(name, b)) || a - b);
+  else if (down) selected.reverse();
+  return selected;
 }
 
-function choices(column, changed) {
+// The three controls below call `changed` with whether their filter is active.
+function choiceFilter(column, changed) {
   const chosen = new Set(), counts = new Map();
-  for (const place of column.places) counts.set(place, (counts.get(place) ?? 0) + 1);
+  for (const index of column.indices) counts.set(index, (counts.get(index) ?? 0) + 1);
   filters.set(column.name, { chosen });
-  return column.short.map((text, place) => make("label", {}, make("input", {
-    type: "checkbox", onchange: (event) => { event.target.checked ? chosen.add(place) : chosen.delete(place); changed(chosen.size > 0); },
-  }), `${text} (${counts.get(place)})`));
+  return column.labels.map((text, index) => make("label", {}, make("input", {
+    type: "checkbox",
+    onchange: (event) => {
+      event.target.checked ? chosen.add(index) : chosen.delete(index);
+      changed(chosen.size > 0);
+    },
+  }), `${text} (${counts.get(index)})`));
 }
 
-function bounds(column, changed) {
-  const filter = {}, known = column.values.filter((each) => each !== null);
-  const [low, high] = extent(known);
+function rangeFilter(column, changed) {
+  const filter = {};
+  const [low, high] = extent(column.values.filter((each) => each !== null));
   filters.set(column.name, filter);
-  return [["low", "from", low], ["high", "to", high]].map(([side, word, shown]) => make("label", { class: "bound" }, word, make("input", {
-    type: "number", step: "any", placeholder: number(shown), "aria-label": `${label(column.name)} ${word}`,
+  const bounds = [["low", "from", low], ["high", "to", high]];
+  return bounds.map(([side, word, bound]) => make("label", { class: "bound" }, word, make("input", {
+    type: "number", step: "any", placeholder: formatNumber(bound),
+    "aria-label": `${label(column.name)} ${word}`,
     oninput: (event) => {
       filter[side] = event.target.value === "" ? undefined : Number(event.target.value);
       changed(filter.low !== undefined || filter.high !== undefined);
@@ -58,39 +73,51 @@ function bounds(column, changed) {
   })));
 }
 
-function containing(column, changed) {
+function textFilter(column, changed) {
   const filter = {};
   filters.set(column.name, filter);
-  return [make("input", { type: "search", "aria-label": `${label(column.name)} contains`, placeholder: "contains", oninput: (event) => {
-    filter.text = event.target.value.trim().toLowerCase();
-    changed(filter.text !== "");
-  } })];
+  return [make("input", {
+    type: "search", "aria-label": `${label(column.name)} contains`, placeholder: "contains",
+    oninput: (event) => {
+      filter.text = event.target.value.trim().toLowerCase();
+      changed(filter.text !== "");
+    },
+  })];
 }
 
-const controls = { choice: choices, number: bounds, text: containing };
+const filterOf = { choice: choiceFilter, number: rangeFilter, text: textFilter };
 
-// One drop-down for each column that matters most, and one for all others.
-function buildFilters(changed) {
-  const near = new Set(["status", ...data.axes, SHOWS, KEEPS]);
-  const drop = (name, columns) => {
-    const active = new Set(), box = make("details", { name: "filter" }, make("summary", {}, name));
-    box.append(make("div", {}, ...columns.flatMap((column) => [
-      columns.length > 1 && make("h3", {}, label(column.name)),
-      ...controls[column.kind](column, (on) => {
-        on ? active.add(column.name) : active.delete(column.name);
-        box.classList.toggle("active", active.size > 0);
-        changed();
-      }),
-    ]).filter(Boolean)));
-    box.addEventListener("toggle", () => box.classList.toggle("right", box.getBoundingClientRect().left > innerWidth / 2));
-    return box;
-  };
-  byId("filters").append(...data.columns.filter((column) => near.has(column.name)).map((column) => drop(label(column.name), [column])));
-  const others = data.columns.filter((column) => !near.has(column.name));
-  if (others.length) byId("filters").append(drop("more", others));
-  const close = (event) => document.querySelectorAll("#filters details[open]").forEach((box) => {
-    if (event.key === "Escape" || (event.type === "click" && !box.contains(event.target))) box.open = false;
+// A drop-down with the filters of some columns; highlighted while one of them is active.
+function dropDown(name, columns, changed) {
+  const active = new Set(), box = make("details", { name: "filter" }, make("summary", {}, name));
+  box.append(make("div", {}, ...columns.flatMap((column) => [
+    ...(columns.length > 1 ? [make("h3", {}, label(column.name))] : []),
+    ...filterOf[column.kind](column, (on) => {
+      on ? active.add(column.name) : active.delete(column.name);
+      box.classList.toggle("active", active.size > 0);
+      changed();
+    }),
+  ])));
+  box.addEventListener("toggle", () => {
+    box.classList.toggle("right", box.getBoundingClientRect().left > innerWidth / 2);
   });
+  return box;
+}
+
+// A drop-down for each of the most important columns, and one for the others together.
+function buildFilters(changed) {
+  const main = new Set(["status", ...data.axes, ATTRIBUTE, IDENTITY]);
+  const others = data.columns.filter((column) => !main.has(column.name));
+  for (const column of data.columns.filter((column) => main.has(column.name))) {
+    byId("filters").append(dropDown(label(column.name), [column], changed));
+  }
+  if (others.length) byId("filters").append(dropDown("more", others, changed));
+  const close = (event) => {
+    for (const box of document.querySelectorAll("#filters details[open]")) {
+      const outside = event.type === "click" && !box.contains(event.target);
+      if (event.key === "Escape" || outside) box.open = false;
+    }
+  };
   addEventListener("click", close);
   addEventListener("keydown", close);
 }
@@ -101,6 +128,6 @@ function clearFilters() {
     filter.chosen?.clear();
     delete filter.low, delete filter.high, delete filter.text;
   }
-  document.querySelectorAll("#filters .active").forEach((box) => box.classList.remove("active"));
+  for (const box of document.querySelectorAll("#filters .active")) box.classList.remove("active");
   Object.assign(order, { name: "", down: false });
 }

@@ -1,10 +1,10 @@
-// The page: controls change what is selected, and everything shows the selection.
+// The page: controls change the selection, and every section shows it.
 let shownRuns = [];
-const across = document.querySelectorAll("[data-across]");
+const groupingSelects = document.querySelectorAll("[data-grouping]");
 
 function update() {
-  shownRuns = selected();
-  const names = ways.get(across[0].value);
+  shownRuns = selectRuns();
+  const names = groupings.get(groupingSelects[0].value);
   byId("count").textContent = `${shownRuns.length} of ${runs.length} runs`;
   byId("direction").textContent = order.down ? "↓" : "↑";
   byId("direction").setAttribute("aria-label", order.down ? "Descending" : "Ascending");
@@ -15,41 +15,57 @@ function update() {
   showFailures(shownRuns);
 }
 
-const option = (value, text = value) => make("option", { value }, text);
+function buildSelects() {
+  const option = (value, text = label(value)) => make("option", { value }, text);
+  const options = (names) => names.map((name) => option(name));
+  byId("sort").append(
+    option("", "order of the runs"), ...options(data.columns.map((column) => column.name)),
+  );
+  for (const select of groupingSelects) {
+    select.append(...[...groupings.keys()].map((each) => option(each, each)));
+    select.addEventListener("change", () => {
+      for (const other of groupingSelects) other.value = select.value;
+      update();
+    });
+  }
+  byId("scatter-x").append(...options(numeric));
+  byId("scatter-y").append(...options(numeric));
+  if (numeric.length) [byId("scatter-x").value, byId("scatter-y").value] = [IDENTITY, ATTRIBUTE];
+  byId("scatter-colour").append(
+    option("", "as compared"), ...options(data.axes), option("-", "one colour"),
+  );
+  for (const id of ["scatter-x", "scatter-y", "scatter-colour", "scatter-baselines"]) {
+    byId(id)?.addEventListener("change", () => showScatter());
+  }
+}
 
-byId("sort").append(option("", "order of the runs"), ...data.columns.map((column) => option(column.name, label(column.name))));
-for (const select of across) {
-  select.append(...[...ways.keys()].map((each) => option(each)));
-  select.addEventListener("change", () => {
-    for (const other of across) other.value = select.value;
+function listenToControls() {
+  const on = (id, type, action) => byId(id).addEventListener(type, (event) => {
+    action(event);
     update();
   });
+  on("search", "input", () => {});
+  on("sort", "change", () => sortBy(byId("sort").value, order.down));
+  on("direction", "click", () => { order.down = !order.down; });
+  on("clear", "click", clearFilters);
+  byId("controls").addEventListener("submit", (event) => event.preventDefault());
+  byId("download").addEventListener("click", () => download(shownRuns));
+  byId("size").addEventListener("input", ({ target }) => {
+    target.dataset.chosen = true;
+    resizeFaces(Number(target.value));
+  });
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth !== width) showScatter();
+    width = innerWidth;
+  });
 }
-byId("scatter-x").append(...metrics.map((each) => option(each, label(each))));
-byId("scatter-y").append(...metrics.map((each) => option(each, label(each))));
-byId("scatter-colour").append(option("", "by what is compared"), ...data.axes.map((each) => option(each, label(each))), option("-", "all alike"));
-if (metrics.length) [byId("scatter-x").value, byId("scatter-y").value] = [KEEPS, SHOWS];
-for (const id of ["scatter-x", "scatter-y", "scatter-colour", "scatter-baselines"]) byId(id)?.addEventListener("change", () => showScatter());
 
+buildSelects();
 buildFilters(update);
-byId("controls").addEventListener("submit", (event) => event.preventDefault());
-byId("search").addEventListener("input", update);
-byId("sort").addEventListener("change", () => { sortBy(byId("sort").value, order.down); update(); });
-byId("direction").addEventListener("click", () => { order.down = !order.down; update(); });
-byId("clear").addEventListener("click", () => { clearFilters(); update(); });
-byId("download").addEventListener("click", () => download(shownRuns));
-byId("size").addEventListener("input", (event) => {
-  event.target.dataset.chosen = true;
-  resize(Number(event.target.value));
-});
-
+listenToControls();
 update();
-const asked = data.ids.indexOf(location.hash.slice(1));
-if (asked >= 0) openViewer(asked);
-byId("unscripted").remove();
-setTimeout(() => runs.forEach(haystack), 300);  // or the first search would wait for it
-let width = innerWidth;
-addEventListener("resize", () => {
-  if (innerWidth !== width) showScatter();
-  width = innerWidth;
-});
+byId("no-script").remove();
+const linked = data.ids.indexOf(location.hash.slice(1));
+if (linked >= 0) openViewer(linked);
+setTimeout(() => runs.forEach(searchText), 300);  // so that the first search need not wait

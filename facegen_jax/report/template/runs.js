@@ -1,22 +1,49 @@
-// Runs as a table, sorted by a click on a heading; and as a file.
-let watchingRuns = null;
-const tabled = data.columns.filter((column) => column.name !== "reference" || !columns.has("name"));
+// Runs as a table, sorted by clicks on its headings, and as a CSV file; failures with reasons.
+let runsObserver = null;
+// Runs without a name of their own are named by the reference.
+const tableColumns = data.columns.filter(
+  (column) => column.name !== "reference" || !columns.has("name"),
+);
 
 function showRuns(list, changed) {
-  const heads = tabled.map((column) => make("th", { scope: "col", class: column.kind === "number" ? "number" : null, "aria-sort": order.name === column.name ? (order.down ? "descending" : "ascending") : null },
-    make("button", { type: "button", onclick: () => { sortBy(column.name, order.name === column.name && !order.down); changed(); byId("runs").querySelector(`[data-column="${CSS.escape(column.name)}"]`)?.focus(); }, "data-column": column.name },
-      label(column.name), order.name === column.name ? (order.down ? " ↓" : " ↑") : "")));
-  const body = make("tbody"), table = make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "picture"), ...heads)), body);
-  watchingRuns?.disconnect();
-  byId("runs").replaceChildren(table);
-  watchingRuns = paged(byId("runs"), list, 40, (part) => body.append(...part.map(rowOf)), "runs");
+  const heads = tableColumns.map((column) => makeHead(column, changed));
+  const body = make("tbody");
+  const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "image"), ...heads));
+  runsObserver?.disconnect();
+  byId("runs").replaceChildren(make("table", {}, head, body));
+  runsObserver = appendInPages(byId("runs"), list, {
+    size: 40, append: (page) => body.append(...page.map(makeRow)), what: "runs",
+  });
 }
 
-function rowOf(run) {
-  const opens = make("button", { type: "button", class: "cell", "aria-label": `Open ${title(run)}`, onclick: () => openViewer(run) }, data.images[run] ? picture(data.images[run], "") : "open");
-  return make("tr", { "data-run": run }, make("td", {}, opens), ...tabled.map((column) => {
+function makeHead({ name, kind }, changed) {
+  const sorted = order.name === name;
+  const button = make("button", {
+    type: "button", "data-column": name,
+    onclick: () => {
+      sortBy(name, sorted && !order.down);
+      changed();
+      byId("runs").querySelector(`[data-column="${CSS.escape(name)}"]`)?.focus();
+    },
+  }, label(name), sorted ? (order.down ? " ↓" : " ↑") : "");
+  return make("th", {
+    scope: "col", class: kind === "number" ? "number" : null,
+    "aria-sort": sorted ? (order.down ? "descending" : "ascending") : null,
+  }, button);
+}
+
+function makeRow(run) {
+  const image = data.images[run] ? makeThumbnail(data.images[run], "") : "open";
+  const open = make("button", {
+    type: "button", class: "cell", "aria-label": `Open ${title(run)}`,
+    onclick: () => openViewer(run),
+  }, image);
+  return make("tr", { "data-run": run }, make("td", {}, open), ...tableColumns.map((column) => {
     const full = String(value(column.name, run) ?? "");
-    return make("td", { class: column.kind === "number" ? "number" : null, title: full.length > 30 ? full : null }, written(column.name, run) || full);
+    const attributes = {
+      class: column.kind === "number" ? "number" : null, title: full.length > 30 ? full : null,
+    };
+    return make("td", attributes, valueText(column.name, run) || full);
   }));
 }
 
@@ -25,26 +52,33 @@ function sortBy(name, down) {
   byId("sort").value = name;
 }
 
-const quoted = (cell) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+const quote = (cell) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 
-function asTable(list) {
-  const lines = list.map((run) => [data.ids[run], ...data.columns.map((column) => String(value(column.name, run) ?? "")), data.images[run] ?? ""]);
-  return [["id", ...data.columns.map((column) => column.name), "image"], ...lines].map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n";
+function toCsv(list) {
+  const names = data.columns.map((column) => column.name);
+  const rows = list.map((run) => [
+    data.ids[run], ...names.map((name) => String(value(name, run) ?? "")), data.images[run] ?? "",
+  ]);
+  return [["id", ...names, "image"], ...rows]
+    .map((row) => `${row.map(quote).join(",")}\r\n`).join("");
 }
 
 function download(list) {
-  const link = make("a", { href: URL.createObjectURL(new Blob([asTable(list)], { type: "text/csv" })), download: "rows.csv" });
-  link.click();
-  URL.revokeObjectURL(link.href);
+  const href = URL.createObjectURL(new Blob([toCsv(list)], { type: "text/csv" }));
+  make("a", { href, download: "rows.csv" }).click();
+  URL.revokeObjectURL(href);
 }
 
 function showFailures(list) {
   if (!byId("failure-list")) return;
-  const bad = list.filter(failed);
+  const heads = ["reference", "setting", "reason"];
   byId("failure-list").replaceChildren(make("table", {},
-    make("thead", {}, make("tr", {}, ...["reference", "setting", "reason"].map((text) => make("th", { scope: "col" }, text)))),
-    make("tbody", {}, ...bad.map((run) => make("tr", {},
-      make("th", { scope: "row" }, make("button", { type: "button", onclick: () => openViewer(run) }, who(run))),
-      make("td", {}, settings(run)), make("td", { class: "error" }, value("error", run) ?? "its picture is missing"),
-    )))));
+    make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)))),
+    make("tbody", {}, ...list.filter(failed).map((run) => make("tr", {},
+      make("th", { scope: "row" },
+        make("button", { type: "button", onclick: () => openViewer(run) }, referenceName(run))),
+      make("td", {}, settingsText(run)),
+      make("td", { class: "error" }, value("error", run) ?? "its image is missing"),
+    ))),
+  ));
 }
