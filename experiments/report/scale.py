@@ -70,19 +70,12 @@ def multiply(config: Config) -> None:
         for number in range(config.runs):
             seed, index = divmod(number, len(rows))
             id, row = f"{number:016x}", rows[index]
-            for kind, ending in (("image", ".png"), ("trace", ".npz")):
-                if row[kind]:
-                    shutil.copyfile(config.run / row[kind], config.out / f"{kind}s/{id}{ending}")
-            files = {
-                "image": row["image"] and f"images/{id}.png",
-                "trace": row["trace"] and f"traces/{id}.npz",
-                "frames": None,
-            }
-            file.write(
-                results.line(
-                    results.Result(**row | files | {"id": id, "grid": row["grid"] | {"seed": seed}})
-                )
-            )
+            files = {"image": f"images/{id}.png", "trace": f"traces/{id}.npz"}
+            copies = {kind: name for kind, name in files.items() if getattr(row, kind)}
+            for kind, name in copies.items():
+                shutil.copyfile(config.run / getattr(row, kind), config.out / name)
+            row = row._replace(**copies, frames=None, id=id, grid=row.grid | {"seed": seed})
+            file.write(results.line(row))
 
 
 def first_paint(page: Page, path: Path) -> float:

@@ -105,7 +105,7 @@ def contextual_distance(
     Raises:
         ValueError: a map of more than `MOST_POSITIONS` positions.
     """
-    mean = jnp.mean(jnp.asarray(target), (0, 1))
+    mean = jnp.mean(jnp.asarray(target), (0, 1), keepdims=True)
     distances = 1 - _cosines(features - mean, target - mean)  # image positions x target positions
     relative = distances / (jnp.min(distances, 1, keepdims=True) + 1e-5)
     similarity = jnp.exp((1 - relative) / bandwidth)

@@ -80,7 +80,7 @@ class MapDistance(Term):
         if self.distance in ("squared", "l1", "cosine") and features.shape != target.shape:
             raise ValueError(
                 f"{type(self).__name__}: {layer} has shape {features.shape}, its target "
-                f"{target.shape}; build the problem with the network and image size to be solved"
+                f"{target.shape}; build the problem with the network and the size to be solved"
             )
         return distance(features, target, masks[layer] if masks else None)
 
