@@ -8,7 +8,8 @@ from .descent.canvas import Fourier, Pixels
 from .descent.objective import Objective, Targets, Term
 from .descent.optimizer import Optimizer
 from .descent.problem import Problem, from_direction, from_guides, from_maps, stack
-from .descent.solver import Solution, Solver
+from .descent.solution import Solution
+from .descent.solver import Solver
 from .descent.terms import (
     Attribute,
     AttributePixels,
@@ -27,8 +28,8 @@ from .faces.image import save as save_image
 from .network.adapters import Function, Linen, from_nnx
 from .network.checkpoint import load_network, load_params
 from .network.direction import load_direction
+from .network.features import classify, descriptor, extract
 from .network.protocol import Backbone, Network
-from .network.vgg_face import classify, descriptor, extract
 
 __version__ = "0.1.0"
 

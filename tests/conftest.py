@@ -4,9 +4,14 @@ import csv
 import os
 from pathlib import Path
 
-import jax
-import numpy as np
-import pytest
+# Tests compile thousands of tiny programs: compile them fast rather than well. Processes that
+# tests start inherit this.
+FAST_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FAST_COMPILATION}"
+
+import jax  # noqa: E402  (after the flags)
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -38,10 +43,23 @@ def faces() -> Path:
     return FACES
 
 
+def random_params(module: vgg_face.VGGFace, size: int):
+    """Return random parameters (He), drawn by NumPy: JAX compiles seconds of random numbers."""
+    shapes = jax.eval_shape(lambda: vgg_face.init_params(jax.random.key(0), module, size))
+    rng = np.random.default_rng(0)
+
+    def draw(leaf):
+        fan_in = np.prod(leaf.shape[:-1])  # a bias has none
+        scale = np.float32(np.sqrt(2 / fan_in) if leaf.ndim > 1 else 0)
+        return jax.numpy.asarray(scale * rng.standard_normal(leaf.shape, np.float32))
+
+    return jax.tree.map(draw, shapes)
+
+
 @pytest.fixture(scope="session")
 def params():
     """Parameters of a tiny random network for 32x32 images."""
-    return vgg_face.init_params(jax.random.key(0), TINY, 32)
+    return random_params(TINY, 32)
 
 
 @pytest.fixture

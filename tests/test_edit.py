@@ -16,7 +16,7 @@ from facegen_jax.edit.settings import Edit, Weights
 from facegen_jax.faces import image, regions
 from facegen_jax.network import checkpoint
 from facegen_jax.network.direction import save_directions
-from facegen_jax.network.vgg_face import extract
+from facegen_jax.network.features import extract
 from facegen_jax.types import Features
 
 HAT, BEARD = slice(2, 12), slice(20, 30)

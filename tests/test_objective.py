@@ -12,7 +12,7 @@ from facegen_jax.descent import losses, targets
 from facegen_jax.descent import objective as o
 from facegen_jax.descent import problem as p
 from facegen_jax.descent import terms as t
-from facegen_jax.network.vgg_face import extract
+from facegen_jax.network.features import extract
 
 TERMS = [
     t.Identity(("conv3_1", "conv5_3")),

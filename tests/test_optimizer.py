@@ -16,6 +16,7 @@ from facegen_jax.descent.optimizer import OPTIMIZERS, Optimizer, as_optimizer
 from facegen_jax.descent.solver import Solver
 from facegen_jax.edit.request import resolve
 from facegen_jax.edit.settings import Edit
+from facegen_jax.network.features import extract
 from facegen_jax.sweep import Sweep, SweepStopped, run_sweep
 from facegen_jax.sweep import folder as sweep_folder
 
@@ -24,12 +25,12 @@ TRANSFORMATIONS = {
     "adamw": optax.adamw(0.02),
     "lion": optax.lion(0.02),
     "rmsprop": optax.rmsprop(0.01),
-    "adagrad": optax.adagrad(0.05),
+    "adagrad": optax.adagrad(0.3),
     "nadam": optax.nadam(0.02),
     "amsgrad": optax.amsgrad(0.02),
     "adabelief": optax.adabelief(0.02),
     "yogi": optax.yogi(0.02),
-    "noisy_sgd": optax.noisy_sgd(0.05, eta=1e-8, seed=0),
+    "noisy_sgd": optax.noisy_sgd(0.5, eta=1e-8, seed=0),
     "polyak_sgd": optax.polyak_sgd(),
     "clipped": optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.02)),
 }
@@ -67,8 +68,6 @@ def test_descends_in_the_box_keeps_the_best_and_is_independent_of_its_batch(para
 
 
 def _evaluated(params, image, problem):
-    from facegen_jax.network.vgg_face import extract
-
     return extract(params, image, OBJECTIVE.layers), problem.targets
 
 

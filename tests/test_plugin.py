@@ -13,6 +13,7 @@ import pytest
 from facegen_jax import plugin
 from facegen_jax.descent.objective import Objective, Term
 from facegen_jax.descent.terms import Chroma, Identity
+from facegen_jax.fingerprint import fingerprint
 
 TERM = """
 from dataclasses import dataclass
@@ -51,9 +52,11 @@ def code(tmp_path, monkeypatch) -> Path:
 
 def fingerprint_in_a_process(folder: Path, expression: str) -> str:
     """Hash a value in a process of its own, in which nothing is imported yet."""
-    script = (
-        f"import own; from facegen_jax.plugin import fingerprint; print(fingerprint({expression}))"
-    )
+    script = f"""
+import own
+from facegen_jax.fingerprint import fingerprint
+print(fingerprint({expression}))
+"""
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True
     )
@@ -111,7 +114,7 @@ def test_the_name_of_the_file_does_not_matter(code):
     code.rename(renamed)
     code.write_text("from other import objective\n")
     script = (
-        "import other; from facegen_jax.plugin import fingerprint; "
+        "import other; from facegen_jax.fingerprint import fingerprint; "
         "print(fingerprint(other.objective))"
     )
     done = subprocess.run(
@@ -140,9 +143,9 @@ def test_data_and_structure_change_the_hash():
         (1, 2),
         (1, (2,)),
     ]
-    hashes = [plugin.fingerprint(value) for value in values]
+    hashes = [fingerprint(value) for value in values]
     assert len(set(hashes)) == len(values)
-    assert plugin.fingerprint(optax.adam(0.1)) == hashes[4]
+    assert fingerprint(optax.adam(0.1)) == hashes[4]
 
 
 def test_code_without_a_file_is_hashed_by_its_bytecode():
@@ -158,6 +161,6 @@ def test_code_without_a_file_is_hashed_by_its_bytecode():
         "    layers: tuple = ('image',)\n"
         "    def __call__(self, features, targets):\n        return {} * features['image'].mean()\n"
     )
-    one, same, other = (plugin.fingerprint(defined(source.format(n))) for n in (2, 2, 3))
+    one, same, other = (fingerprint(defined(source.format(n))) for n in (2, 2, 3))
     assert one == same
     assert one != other

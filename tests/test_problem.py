@@ -6,7 +6,7 @@ import pytest
 
 from facegen_jax.descent import problem as p
 from facegen_jax.descent import terms as t
-from facegen_jax.network.vgg_face import extract
+from facegen_jax.network.features import extract
 
 OBJECTIVE = 1.0 * t.Identity(("conv3_1",)) + 1.0 * t.Attribute(("conv2_2", "conv3_1"))
 

@@ -10,12 +10,14 @@ import sys
 
 import pytest
 
+from facegen_jax.network import checkpoint
+
 PREAMBLE = """
-import dataclasses, json
+import dataclasses, json, sys
 import jax, jax.numpy as jnp, numpy as np, optax
 import facegen_jax as fg
 from facegen_jax.network import vgg_face
-params = vgg_face.init_params(jax.random.key(0), vgg_face.VGGFace((4, 6, 8, 8, 8), (12, 10, 3)), 32)
+params = fg.load_params(sys.argv[1])
 image = np.asarray(jax.random.uniform(jax.random.key(1), (32, 32, 3)))
 objective = fg.Identity(("conv2_1",)) + fg.Attribute(("conv1_2",))
 problem = fg.from_guides(params, objective, image, [image[::-1]])
@@ -137,7 +139,7 @@ CASES = {
     ),
     "a problem of another size": (
         "solver.run(params, problem._replace(start=jnp.zeros((48, 48, 3))))",
-        ["has shape (24, 24, 6), its target (16, 16, 6)", "the image size"],
+        ["has shape (24, 24, 6), its target (16, 16, 6)", "the size to be solved"],
     ),
     "an unknown target": (
         'fg.from_maps(params, 1.0 * fg.MapDistance(("conv1_2",), target="style"), image, {})',
@@ -156,8 +158,10 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def messages() -> dict[str, list[str]]:
+def messages(params, tmp_path_factory) -> dict[str, list[str]]:
     """The type and text of the exception that each case raises."""
+    path = tmp_path_factory.mktemp("refusals") / "tiny.safetensors"
+    checkpoint.save_network(path, params, {"network": "tiny", "image_size": "32"})
     code = {name: source for name, (source, _) in CASES.items()}
     script = f"""{PREAMBLE}
 found = {{}}
@@ -170,7 +174,7 @@ for name, source in {code!r}.items():
 print(json.dumps(found))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
 

@@ -14,7 +14,8 @@ from facegen_jax.faces import detector, geometry, image, regions
 from facegen_jax.network import metrics
 from facegen_jax.network.checkpoint import WEIGHTS_FOLDER, load_network
 from facegen_jax.network.direction import load_direction
-from facegen_jax.network.vgg_face import CONVOLUTIONS, DENSE, descriptor
+from facegen_jax.network.features import descriptor
+from facegen_jax.network.vgg_face import CONVOLUTIONS, DENSE
 
 NAMES = [
     "Eyeglasses",

@@ -12,7 +12,7 @@ from facegen_jax.descent import terms as t
 from facegen_jax.descent.batch import run_batch
 from facegen_jax.descent.canvas import Fourier, Pixels
 from facegen_jax.descent.optimizer import OPTIMIZERS
-from facegen_jax.network.vgg_face import extract
+from facegen_jax.network.features import extract
 
 OBJECTIVE = (
     0.5 * t.Identity(("conv3_1",))

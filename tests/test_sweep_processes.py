@@ -23,7 +23,7 @@ GRID = ("--grid", "weights.attribute=0.1,1,10", "learning-rate=0.002,0.004")
 
 def start(folder: Path, *options: str, devices: int = 1) -> subprocess.Popen:
     environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}",
         "JAX_PLATFORMS": "cpu",
     }
     command = [
@@ -103,7 +103,7 @@ def test_eight_devices_give_the_images_of_single_edits(folder):
     assert run(folder, *GRID, "--steps", "15", "--out", "eight", devices=8) == (0, "")
     assert len(table(folder / "eight")) == 24
     environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8",
         "JAX_PLATFORMS": "cpu",
     }
     edits = subprocess.run(

@@ -13,6 +13,7 @@ from facegen_jax.descent import problem as p
 from facegen_jax.descent import solver as s
 from facegen_jax.descent import targets as t
 from facegen_jax.descent import terms
+from facegen_jax.descent.patches import best_patches
 
 LAYERS = ("conv1_2", "conv2_1")
 
@@ -80,7 +81,7 @@ def test_mean_refuses_missing_guides_and_invalid_weights(params, noise, count, w
         t.mean(params, LAYERS, [noise() for _ in range(count)], weights)
 
 
-@pytest.mark.parametrize("combine", [t.mean, t.patches], ids=["mean", "patches"])
+@pytest.mark.parametrize("combine", [t.mean, best_patches], ids=["mean", "patches"])
 def test_memory_does_not_grow_with_the_number_of_guides(params, noise, maps, combine):
     references, alive, held_bytes = [], [], []
 
@@ -96,7 +97,7 @@ def test_memory_does_not_grow_with_the_number_of_guides(params, noise, maps, com
     if combine is t.mean:
         t.mean(params, LAYERS, guides())
     else:
-        t.patches(params, maps, guides(), reach=0)
+        best_patches(params, maps, guides(), reach=0)
     assert len(references) == 20
     assert max(alive) <= 2
     assert max(held_bytes[3:]) <= held_bytes[2]
@@ -104,7 +105,7 @@ def test_memory_does_not_grow_with_the_number_of_guides(params, noise, maps, com
 
 def test_patches_of_one_guide_without_reach_equal_its_maps(params, maps, guide):
     assert_same(
-        t.patches(params, maps, [guide], reach=0), t.own_maps(params, guide, LAYERS), rtol=0
+        best_patches(params, maps, [guide], reach=0), t.own_maps(params, guide, LAYERS), rtol=0
     )
 
 
@@ -114,7 +115,7 @@ def test_patches_join_the_matching_halves_of_two_guides(params, noise, order):
     image, left, right = noise(), noise(), noise()
     left[:, :16], right[:, 16:] = image[:, :16], image[:, 16:]
     query = t.own_maps(params, image, ("conv1_2",))
-    joined = np.asarray(t.patches(params, query, [left, right][::order])["conv1_2"])
+    joined = np.asarray(best_patches(params, query, [left, right][::order])["conv1_2"])
     assert joined.shape == query["conv1_2"].shape
     for part in (np.s_[:, :12], np.s_[:, 20:]):
         np.testing.assert_allclose(joined[part], query["conv1_2"][part], rtol=1e-4, atol=1e-2)
@@ -127,7 +128,7 @@ def test_patches_match_only_within_reach(params, noise, layer, shift):
     query = t.own_maps(params, image, (layer,))
     moved = np.roll(image, shift, (0, 1))
     within, beyond = (
-        np.asarray(t.patches(params, query, [moved], reach=reach)[layer])[4:-4, 4:-4]
+        np.asarray(best_patches(params, query, [moved], reach=reach)[layer])[4:-4, 4:-4]
         for reach in (1, 0)
     )
     expected = np.asarray(query[layer])[4:-4, 4:-4]
@@ -137,7 +138,7 @@ def test_patches_match_only_within_reach(params, noise, layer, shift):
 
 def test_patches_two_pixels_away_are_beyond_a_reach_of_one(params, noise):
     image = noise()
-    matched = t.patches(params, {"image": image}, [np.roll(image, 2, 0)], reach=1)["image"]
+    matched = best_patches(params, {"image": image}, [np.roll(image, 2, 0)], reach=1)["image"]
     assert np.all(np.abs(matched - image).max(-1)[4:-4, 4:-4] > 0)
 
 
@@ -145,7 +146,7 @@ def test_ties_go_to_the_nearest_patch(params, noise):
     """Each row is a dimmer copy of the one above, so all patches have the same cosine."""
     fade = np.linspace(1, 0.2, 32, dtype=np.float32)[:, None, None]
     rows = np.tile(noise()[:1, :1], (32, 32, 1)) * fade
-    np.testing.assert_array_equal(t.patches(params, {"image": rows}, [rows])["image"], rows)
+    np.testing.assert_array_equal(best_patches(params, {"image": rows}, [rows])["image"], rows)
 
 
 def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -164,7 +165,7 @@ def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def test_patches_copy_the_best_match_at_every_position(params, noise, maps, reach):
     """The values come unchanged from one position of one guide; nothing is averaged."""
     guides = [noise() for _ in range(3)]
-    matched = t.patches(params, maps, guides, reach=reach)
+    matched = best_patches(params, maps, guides, reach=reach)
     for layer in LAYERS:
         height, width = maps[layer].shape[:2]
         candidates, scores = [], []
@@ -186,12 +187,12 @@ def test_patches_copy_the_best_match_at_every_position(params, noise, maps, reac
 
 def test_patches_skip_vectors(params, picture, guide):
     query = t.own_maps(params, picture, ("conv2_1", "fc7"))
-    assert set(t.patches(params, query, [guide], reach=0)) == {"conv2_1"}
+    assert set(best_patches(params, query, [guide], reach=0)) == {"conv2_1"}
 
 
 def test_patches_need_a_guide(params, maps):
     with pytest.raises(ValueError, match="at least one guide"):
-        t.patches(params, maps, iter([]))
+        best_patches(params, maps, iter([]))
 
 
 def test_difference_is_between_means_and_antisymmetric(params, noise):
@@ -334,7 +335,7 @@ def attribute_maps(params, picture, guide, maps):
     difference = t.difference(params, LAYERS, [guide], [picture])
     return [
         t.mean(params, LAYERS, [guide, picture], [2.0, 1.0]),
-        t.patches(params, maps, [guide]),
+        best_patches(params, maps, [guide]),
         t.tuned(maps, difference, t.interpolation_scale(difference)),
         t.tuned(maps, t.add_directions([(difference, 0.5)]), 2.0),
         t.tuned(

@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import random_params
 
-from facegen_jax.network import metrics, vgg_face
+from facegen_jax.network import features, metrics, vgg_face
+from facegen_jax.network.features import extract
 from facegen_jax.network.protocol import Network
-from facegen_jax.network.vgg_face import CONVOLUTIONS, DENSE, LAYERS, extract
+from facegen_jax.network.vgg_face import CONVOLUTIONS, DENSE, LAYERS
 
 
 def test_layer_table():
@@ -30,13 +32,12 @@ def test_agrees_with_pytorch_at_full_width():
     torch = pytest.importorskip("torch", reason="needs PyTorch (extra `train`)")
     from torch.nn import functional as F
 
-    params = vgg_face.init_params(jax.random.key(1), vgg_face.VGGFace(), 224)
-    biases = iter(jax.random.split(jax.random.key(2), len(params)))
+    rng = np.random.default_rng(3)
     params = {
-        name: leaves | {"bias": 5 * jax.random.normal(next(biases), leaves["bias"].shape)}
-        for name, leaves in params.items()
+        name: leaves | {"bias": 5 * rng.standard_normal(leaves["bias"].shape, np.float32)}
+        for name, leaves in random_params(vgg_face.VGGFace(), 224).items()
     }
-    image = np.random.default_rng(3).random((1, 224, 224, 3), np.float32)
+    image = rng.random((1, 224, 224, 3), np.float32)
     ours = extract(params, image, LAYERS)
 
     mean = np.array([129.186279296875, 104.76238250732422, 93.59396362304688], np.float32)
@@ -141,19 +142,19 @@ def test_unsuitable_image_size_names_the_valid_ones(params):
 
 def test_descriptor_has_unit_length_and_uses_the_embedding(params, picture, guide):
     images = np.stack([picture, guide])
-    plain = vgg_face.descriptor(params, images)
+    plain = features.descriptor(params, images)
     np.testing.assert_allclose(jnp.linalg.norm(plain, axis=-1), 1, rtol=1e-5)
     embedding = {"kernel": jax.random.normal(jax.random.key(0), (10, 4)), "bias": jnp.ones(4)}
     embedding_params = params | {"embedding": embedding}
-    embedded = vgg_face.descriptor(embedding_params, images)
+    embedded = features.descriptor(embedding_params, images)
     assert embedded.shape == (2, 4)
-    single = vgg_face.descriptor(embedding_params, picture)
+    single = features.descriptor(embedding_params, picture)
     np.testing.assert_allclose(single, embedded[0], rtol=1e-4, atol=1e-6)
 
 
 def test_classify_returns_probabilities(params, picture, guide):
     images = np.stack([picture, guide])
-    probabilities = np.asarray(vgg_face.classify(params, images))
+    probabilities = np.asarray(features.classify(params, images))
     logits = np.asarray(extract(params, images, ("fc8",))["fc8"], np.float64)
     expected = np.exp(logits - logits.max(-1, keepdims=True))
     np.testing.assert_allclose(

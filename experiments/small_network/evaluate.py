@@ -20,9 +20,9 @@ import numpy as np
 import tyro
 
 from facegen_jax.network.checkpoint import load_network
+from facegen_jax.network.features import descriptor
 from facegen_jax.network.metrics import attribute_scores
 from facegen_jax.network.protocol import Network
-from facegen_jax.network.vgg_face import descriptor
 
 PER_PERSON = 25
 """Largest number of genuine pairs per person: a few people in LFW have hundreds of photos."""

@@ -20,7 +20,8 @@ import tyro
 from jax import lax
 
 from facegen_jax.network import vgg_face
-from facegen_jax.network.vgg_face import BLOCKS, MEAN_RGB, VGGFace, extract
+from facegen_jax.network.features import extract
+from facegen_jax.network.vgg_face import BLOCKS, MEAN_RGB, VGGFace
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
 CASES = (

@@ -10,7 +10,8 @@ from ..faces import image
 from ..files import digest
 from ..network import published
 from ..network.checkpoint import load_network
-from ..network.vgg_face import MEAN_RGB, classify
+from ..network.features import classify
+from ..network.vgg_face import MEAN_RGB
 from ..types import Params
 
 

@@ -11,12 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..network.features import as_network
 from ..network.protocol import Network
-from ..network.vgg_face import as_network
 from ..types import Params
 from .problem import Problem, check_stacked, stack
 from .program import CHUNK, initial_state, run_chunk
-from .solver import Solution, Solver
+from .solution import Solution
+from .solver import Solver
 
 SHARE = 0.7
 """Share of the available memory that an automatic batch may take: the next is prepared beside

@@ -9,8 +9,6 @@ compiled program. A term that holds a fresh lambda compiles again whenever it is
 
 import math
 import re
-import sys
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Union
@@ -19,6 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..types import Features, Mask, Scalar
+from .checks import check_term, evaluate_term
 
 Layers = tuple[str, ...] | Mapping[str, float]
 """Names of layers, or a weight for each; terms keep the names."""
@@ -101,7 +100,7 @@ class Objective(_Algebra):
 
     def __post_init__(self):
         for term in self.terms:
-            _check(term)
+            check_term(term)
         if len(self.terms) != len(self.weights):
             raise ValueError(f"{len(self.terms)} terms but {len(self.weights)} weights")
         if not all(map(math.isfinite, self.weights)):
@@ -156,7 +155,7 @@ class Objective(_Algebra):
                 f"{len(self.terms)} terms; build the problem with the objective that is solved"
             )
         pairs = zip(self.names, self.terms, strict=True)
-        parts = {name: _value(name, term, features, targets) for name, term in pairs}
+        parts = {name: evaluate_term(name, term, features, targets) for name, term in pairs}
         return jnp.sum(weights * jnp.stack(list(parts.values()))), parts
 
 
@@ -164,63 +163,3 @@ def snake_case(name: str) -> str:
     """Return a class name in snake case; capitals in a row stay one word: `LPIPSLike`,
     `lpips_like`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def _value(name: str, term: Term, features: Features, targets: Targets) -> Scalar:
-    try:
-        value = term(features, targets)
-    except KeyError as error:
-        maps = "; ".join(f"{key} has {', '.join(maps)}" for key, maps in targets.maps.items())
-        raise ValueError(
-            f"the term {name} reads {error}, which the problem lacks; its targets: {maps}; "
-            f"its masks: {', '.join(targets.masks) or 'none'}; build it with the objective "
-            "that is solved"
-        ) from error
-    except (TypeError, AttributeError, NameError, IndexError) as error:  # a mistake in the term
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"the term {name} raised {type(error).__name__}: {reason}{_line(term, error)}"
-        ) from error
-    if jnp.shape(value) != ():
-        raise ValueError(f"the term {name} returned shape {jnp.shape(value)}, expected a scalar")
-    return value
-
-
-def _line(term: Term, error: Exception) -> str:
-    """Say which line of a term's own file raised an error."""
-    own = getattr(sys.modules.get(type(term).__module__), "__file__", None)
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == own]
-    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-
-
-def _check(term: Term) -> None:
-    """Refuse a term that cannot be static structure of a compiled program."""
-    kind = type(term).__name__
-    if not callable(term) or not hasattr(term, "layers"):
-        raise ValueError(f"a term has `layers` and __call__(features, targets); {kind} has not")
-    if not isinstance(term.layers, tuple) or not all(isinstance(each, str) for each in term.layers):
-        raise ValueError(
-            f'{kind}: layers must be a tuple of names such as ("conv3_3",), not {term.layers!r}'
-        )
-    try:
-        hash(term)
-    except TypeError:
-        if type(term).__hash__ is None:
-            reason = "declare it with @dataclass(frozen=True)"
-        else:
-            names = [name for name in vars(term) if not _hashable(term, name)]
-            held = ", ".join(
-                f"{name} holds a {type(getattr(term, name)).__name__}" for name in names
-            )
-            reason = f"{held}; use numbers, strings and tuples, and pass arrays as further targets"
-        raise ValueError(
-            f"{kind} cannot be hashed, so nothing can compile with it: {reason}"
-        ) from None
-
-
-def _hashable(term: Term, name: str) -> bool:
-    try:
-        hash(getattr(term, name))
-    except TypeError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""Problems as arrays: builders from guides, from a direction, from any maps; stacking; checks."""
+"""Problems as arrays: builders from guides, from a direction, from any maps; stacking."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -6,16 +6,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, UInt32
 
 from ..network.protocol import Network
 from ..types import AnyArray, Features, Image, Mask, Params, Scalar
 from . import targets
+from .checks import check_image
 from .objective import ATTRIBUTE, REFERENCE, Objective, Targets
-
-OUT_OF_RANGE = 1e-3
-"""How far values may lie outside of [0, 1], from resampling."""
 
 
 class Problem(NamedTuple):
@@ -188,29 +185,6 @@ def _check_rank(problem: Problem, rank: int, expected: str) -> None:
         raise ValueError(
             f"expected {expected}; this has images of shape {jnp.shape(problem.start)}"
         )
-
-
-def check_image(image: Image, name: str) -> None:
-    """Check shape, type and range of an image once, where a problem is built.
-
-    Raises:
-        ValueError: says what was expected, what came, and what to do.
-    """
-    expected = f"{name} must be RGB, float, in [0, 1], height x width x 3"
-    remedy = "fg.load_image reads files so; arrays of 0-255 are divided by 255"
-    if not isinstance(image, np.ndarray | jax.Array):
-        raise ValueError(f"{expected}, not a {type(image).__name__}; {remedy}")
-    if image.ndim != 3 or image.shape[-1] != 3:
-        raise ValueError(f"{expected}, not of shape {image.shape}; {remedy}")
-    if not jnp.issubdtype(image.dtype, jnp.floating):
-        raise ValueError(f"{expected}, not {image.dtype}; {remedy}")
-    try:
-        low, high = float(np.min(image)), float(np.max(image))
-    except jax.errors.ConcretizationTypeError:  # a traced image has no values yet
-        return
-    if not (low >= -OUT_OF_RANGE and high <= 1 + OUT_OF_RANGE):
-        values = f"values from {low:.4g} to {high:.4g}" if low <= high else "values that are NaN"
-        raise ValueError(f"{expected}, not {values}; {remedy}")
 
 
 def _resize_mask(mask: Mask, shape: tuple[int, int]) -> Float[Array, "rows columns"]:

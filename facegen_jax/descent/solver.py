@@ -1,9 +1,8 @@
-"""The descent on pixels: a frozen `Solver`, descents under way, solutions."""
+"""The descent on pixels: a frozen `Solver`, and descents under way."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,17 +10,17 @@ import numpy as np
 import optax
 from jaxtyping import Float
 
+from ..network.features import as_network
 from ..network.protocol import Network
-from ..network.vgg_face import as_network
 from ..types import Params
 from .canvas import Canvas, Pixels
 from .objective import Objective
 from .optimizer import Optimizer, as_optimizer
 from .problem import Problem, check_single, check_stacked, stack
 from .program import CHUNK, Program, State, initial_state, run_chunk
+from .solution import Solution, Status
 from .transforms import Transform
 
-Status = Literal["ok", "non_finite", "interrupted"]
 StepProgress = Callable[[int, Float[np.ndarray, " batch"]], bool | None]
 """Called between chunks with the steps done and each problem's total; returning True stops
 there."""
@@ -38,28 +37,6 @@ class Descent(NamedTuple):
     def done(self) -> int:
         """Number of steps taken."""
         return self.trace.shape[1]
-
-
-@dataclass(frozen=True)
-class Solution:
-    """The outcome of one problem."""
-
-    image: Float[np.ndarray, "height width 3"]
-    """The image with the smallest total loss on the way, clipped to [0, 1]."""
-    trace: dict[str, Float[np.ndarray, " steps"]]
-    """Loss at the start of every step: `"total"` and each unweighted term; NaN once frozen."""
-    status: Status
-
-    @property
-    def parts(self) -> dict[str, tuple[float, float]]:
-        """First and last finite value of the total and of every unweighted term."""
-        finite = np.isfinite(self.trace["total"])
-        if not finite.any():
-            return dict.fromkeys(self.trace, (math.nan, math.nan))
-        return {
-            name: (float(values[finite][0]), float(values[finite][-1]))
-            for name, values in self.trace.items()
-        }
 
 
 @dataclass(frozen=True)

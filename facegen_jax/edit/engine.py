@@ -5,7 +5,8 @@ import time
 from typing import NamedTuple
 
 from ..descent.objective import Objective
-from ..descent.solver import Solution, StepProgress
+from ..descent.solution import Solution
+from ..descent.solver import StepProgress
 from ..faces import image
 from ..faces.strip import strip
 from ..network.checkpoint import load_network

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from ..descent import targets
+from ..descent.patches import best_patches
 from ..faces import align, colour, image, regions
 from ..gallery.features import Described, describe
 from ..gallery.labels import Choice, Gallery, having, lacking, load_gallery
@@ -123,7 +124,7 @@ def _guided(
         weights = [float(np.exp(SHARPNESS * (each - max(similarities)))) for each in similarities]
     maps = targets.mean(network, layers, images, weights)
     if options.target == "patches" and len(images) > 1:
-        maps = {**maps, **targets.patches(network, maps, images)}
+        maps = {**maps, **best_patches(network, maps, images)}
     own = targets.own_maps(network, reference.image, layers)
     return Source(jax.tree.map(lambda new, old: new - old, maps, own), guides=tuple(faces))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from ..descent.solver import Solution
+from ..descent.solution import Solution
 from ..faces import image
 from ..files import digest, write_atomically
 from ..names import by_spelling, normalise

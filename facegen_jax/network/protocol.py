@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..fingerprint import fingerprint
 from ..names import did_you_mean
-from ..plugin import fingerprint
 from ..types import AnyArray, Features, Images
 
 IMAGE = "image"

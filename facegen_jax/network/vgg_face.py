@@ -14,9 +14,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from ..types import AnyArray, Features, Images, Params
-from . import protocol
 from .convolution import convolve, max_pool
-from .protocol import DESCRIPTOR, IMAGE, LOGITS, Network
+from .protocol import DESCRIPTOR, IMAGE, LOGITS
 
 BLOCKS = (
     ("conv1_1", "conv1_2"),
@@ -174,60 +173,6 @@ def init_params(key: jax.Array, module: VGGFace, size: int) -> Params:
     deepest = DENSE[len(module.dense) - 1] if module.dense else CONVOLUTIONS[-1]
     params: Any = module.init(key, jnp.zeros((1, size, size, 3)), (deepest,))["params"]
     return params
-
-
-def as_network(network: Network | Params) -> Network:
-    """Return a network as it is, and VGG-Face parameters as the network that they make.
-
-    Raises:
-        ValueError: anything else.
-    """
-    if isinstance(network, Network):
-        return network
-    if not isinstance(network, dict) or not set(CONVOLUTIONS) <= set(network):
-        raise ValueError(
-            "expected a Network or VGG-Face parameters (from load_network or load_params), "
-            f"not {_described(network)}; docs/extending.md shows how to make a Network of your own"
-        )
-    return Network(backbone_of(network), network, "vgg")
-
-
-def _described(value: object) -> str:
-    if isinstance(value, dict):
-        return f"a dict with the keys {', '.join(map(str, list(value)[:4])) or '(none)'}"
-    return f"a {type(value).__name__}"
-
-
-def extract(
-    network: Network | Params, images: Images, layers: Iterable[str]
-) -> dict[str, Float[Array, "..."]]:
-    """Return named feature maps of one image or a batch; `"image"` is the image itself.
-
-    The network stops at the deepest layer asked for.
-
-    Args:
-        network: as from `load_network`, or VGG-Face parameters.
-        images: RGB in [0, 1], `height width 3` or `batch height width 3`.
-        layers: names of the network's layers.
-
-    Raises:
-        ValueError: an unknown layer, or a size that does not fit.
-    """
-    network = as_network(network)
-    return protocol.extract(network.backbone, network.params, images, layers)
-
-
-def descriptor(network: Network | Params, images: Images) -> Float[Array, "*batch numbers"]:
-    """Return unit-length face descriptors, to be compared by their scalar product.
-
-    VGG-Face uses fc7 after its ReLU, as published; the small network has an embedding on top of it.
-    """
-    return extract(network, images, (DESCRIPTOR,))[DESCRIPTOR]
-
-
-def classify(network: Network | Params, images: Images) -> Float[Array, "*batch classes"]:
-    """Return class probabilities: the softmax of the logits, over the 2,622 people of VGG-Face."""
-    return jax.nn.softmax(extract(network, images, (LOGITS,))[LOGITS], -1)
 
 
 def _only(features: Features, layers: Iterable[str]) -> Features:

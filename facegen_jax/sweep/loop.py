@@ -12,7 +12,8 @@ import jax
 
 from ..descent import batch
 from ..descent.problem import Problem
-from ..descent.solver import Solution, Solver
+from ..descent.solution import Solution
+from ..descent.solver import Solver
 from ..report import results
 from ..report.result import Result
 from . import frames, snapshot, work

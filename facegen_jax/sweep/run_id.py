@@ -11,9 +11,9 @@ from ..edit.request import Request
 from ..edit.settings import Jitter
 from ..faces import align
 from ..files import digest
+from ..fingerprint import fingerprint
 from ..network.direction import shipped_directions
 from ..network.protocol import Network
-from ..plugin import fingerprint
 
 RESOLVED = (
     "reference",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..descent.problem import Problem
-from ..descent.solver import Solution
+from ..descent.solution import Solution
 from ..edit.material import Material, assemble, finish, gather
 from ..edit.record import chosen_guides, losses
 from ..edit.request import Request, resolve
