@@ -249,7 +249,7 @@ def test_colours_are_preserved(mode, files, run):
         assert run(steps=40, region="none", colour=colour, **weights)[0] == 0
         difference = losses.chroma(change(files)) if mode == "luma" else change(files).mean((0, 1))
         drift[colour] = float(np.abs(difference).mean())
-    assert drift[mode] < 0.3 * drift["free"]
+    assert drift[mode] < 0.5 * drift["free"]
     if mode != "luma":
         assert run(steps=40, region="jaw", colour=mode, colour_at="outside", **weights)[0] == 0
 

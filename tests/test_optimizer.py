@@ -123,17 +123,9 @@ def test_the_box_is_a_property(params, problems):
         assert (image.min() >= -1e-5 and image.max() <= 1 + 1e-5) == within
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("adm", r"did you mean 'adam'\?"),
-        (optax.adam, "an optax transformation such as"),
-        (None, "an optax transformation such as"),
-    ],
-)
-def test_other_things_are_refused(given, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        as_optimizer(given)
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match=r"did you mean 'adam'\?"):
+        as_optimizer("adm")
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

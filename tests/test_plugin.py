@@ -149,7 +149,7 @@ def test_data_and_structure_change_the_hash():
 
 
 def test_code_without_a_file_is_hashed_by_its_bytecode():
-    """As in notebooks and at the prompt."""
+    """Functions of notebooks and the prompt are hashed by their code."""
 
     def defined(source: str) -> object:
         names: dict = {"__name__": "prompt", "dataclasses": dataclasses, "Term": Term}

@@ -1,4 +1,4 @@
-"""What a researcher gets wrong becomes one clear line: what was expected, what came, what to do.
+"""Mistakes become one clear line: what was expected, what came, what to do.
 
 The cases run in a process of their own, without the type checker of the test run, as users meet
 them.

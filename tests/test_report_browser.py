@@ -399,7 +399,7 @@ def test_without_scripts_the_page_points_to_the_files(browser, swept):
 
 @pytest.mark.parametrize("kept", ["failed", "one", "many"])
 def test_other_numbers_of_runs_open_too(browser, swept, tmp_path, kept):
-    """All failed; a single run; so many that the tables are built page by page."""
+    """Sweeps that failed as a whole, have one run, or fill several pages of a table."""
     out = Path(shutil.copytree(swept, tmp_path / "out"))
     failures_first = sorted(latest(out).values(), key=lambda result: result.ok)
     if kept == "many":

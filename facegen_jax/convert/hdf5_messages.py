@@ -15,7 +15,7 @@ from .cursor import Cursor, SourceError
 DATASPACE, LINK_INFO, DATATYPE, LINK = 1, 2, 3, 6
 LAYOUT, FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE = 8, 11, 12, 16, 17
 MAX_STRINGS = 10_000
-"""In one attribute; Keras writes a few dozen."""
+"""Limit for one attribute; Keras writes a few dozen."""
 Message: TypeAlias = tuple[int, Cursor]
 """Type and content of a header message."""
 

@@ -14,7 +14,7 @@ from .hdf5 import Group, read_hdf5
 from .layout import NAMES, Pair, Parsed, by_position
 
 MAX_DEPTH = 3
-"""Of models nested in models."""
+"""Limit for models nested in models."""
 
 
 def read(data: memoryview) -> Parsed:

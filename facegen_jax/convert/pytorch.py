@@ -49,7 +49,7 @@ class Tensor(NamedTuple):
     """A tensor as the pickle describes it; its numbers are stored elsewhere."""
 
     key: str
-    """Of the storage."""
+    """Name of the storage."""
     dtype: np.dtype
     length: int
     """Elements in the whole storage."""

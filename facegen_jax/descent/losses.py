@@ -132,7 +132,7 @@ def patch_distance(features: FeatureMap, target: OtherMap, mask: Mask | None = N
     return jnp.sum((1 - best) * weights) / (jnp.sum(weights) + EPSILON)
 
 
-def _patches(maps: FeatureMap) -> FeatureMap:
+def _patches(maps: FeatureMap) -> Float[Array, "height width patch"]:
     """Stack each position's 3x3 neighbourhood along the channels."""
     padded = jnp.pad(jnp.asarray(maps), ((1, 1), (1, 1), (0, 0)), mode="edge")
     height, width = maps.shape[:2]

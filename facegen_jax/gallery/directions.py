@@ -36,13 +36,13 @@ class Directions(NamedTuple):
     """Directions, and how well they were fitted."""
 
     maps: dict[str, Features]
-    """By attribute and layer, for an attribute that goes from 0 to 1."""
+    """Change of the maps when an attribute goes from 0 to 1, by attribute and layer."""
     faces: dict[str, dict[str, int]]
-    """By attribute: number of faces fitted `with` and `without` it, and held out (`held_out_with`,
+    """Number of faces by attribute: fitted `with` and `without` it, and held out (`held_out_with`,
     `held_out_without`)."""
     separation: dict[str, dict[str, float]]
-    """By attribute and layer: area under the ROC curve of the scalar product with the direction, on
-    held-out faces."""
+    """Area under the ROC curve of the scalar product with the direction, on held-out faces, by
+    attribute and layer."""
 
 
 def build(

@@ -11,7 +11,7 @@ from .protocol import DESCRIPTOR, LOGITS, Network
 def identity_similarity(network: Network, image: Image, reference: Image) -> float:
     """Return the cosine of two faces' descriptors, in [-1, 1].
 
-    Strangers have about 0 with the small network.
+    Different people score about 0 with the small network.
     """
     first, second = network.extract(_pair(image, reference), (DESCRIPTOR,))[DESCRIPTOR]
     return float(first @ second)

@@ -36,7 +36,7 @@ class Published(NamedTuple):
     size: int | None = None
     sha256: str = ""
     md5: tuple[str, ...] = ()
-    """Of the current version first, then of earlier ones."""
+    """Hash of the current version, then those of earlier ones."""
 
 
 PUBLISHED = (
