@@ -16,12 +16,17 @@ import pytest  # noqa: E402
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
-from facegen_jax.faces import image  # noqa: E402  (after the settings)
+from facegen_jax.descent.optimizer import OPTIMIZERS  # noqa: E402  (after the settings)
+from facegen_jax.faces import image  # noqa: E402
 from facegen_jax.network import checkpoint, vgg_face  # noqa: E402
 from facegen_jax.sweep import Sweep, run_sweep  # noqa: E402
 
 FACES = Path(os.environ.get("FACEGEN_FACES", Path(__file__).parents[2] / "shared" / "faces"))
 TINY = vgg_face.VGGFace((4, 6, 8, 8, 8), (12, 10, 3))
+EACH_OPTIMIZER = [
+    pytest.param(name, marks=pytest.mark.long) if name == "lbfgs" else name for name in OPTIMIZERS
+]
+"""The named optimizers; L-BFGS compiles several times as long as the others."""
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\"'$"
 """A name that would run a script on a page that fails to escape it."""
 

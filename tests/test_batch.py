@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import smooth_image
+from conftest import EACH_OPTIMIZER, smooth_image
 
 from facegen_jax.descent import batch, problem, solver, terms
 from facegen_jax.descent.batch import run_batch
-from facegen_jax.descent.optimizer import OPTIMIZERS
 
 OBJECTIVE = (
     0.5 * terms.Identity(("conv3_1",))
@@ -36,7 +35,7 @@ def problems(params):
     return problems
 
 
-@pytest.fixture(scope="module", params=OPTIMIZERS)
+@pytest.fixture(scope="module", params=EACH_OPTIMIZER)
 def alone(request, params, problems):
     """A solver, and its solutions of problems solved by themselves."""
     rate = 1e-3 if request.param == "sgd" else None

@@ -380,6 +380,7 @@ def test_non_finite_run_exits_1(files, run):
     assert np.isfinite(record["loss"]["first"])
 
 
+@pytest.mark.long
 def test_interrupt_keeps_the_best_image(files):
     """A process interrupted during its descent still writes its image and record."""
     command = [sys.executable, "-m", "facegen_jax", *arguments(files, steps=1_000_000)]

@@ -140,7 +140,7 @@ def test_names_and_paths_on_the_command_line(tmp_path, name):
 PATHS = [f"optax:{name}" for name in TRANSFORMATIONS if name not in ("noisy_sgd", "clipped")]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_of_ten_is_killed_and_resumed_to_the_same_images(folder):
     """Every optimizer's state, random keys among them, goes through a file in the middle of its
     descent."""

@@ -8,9 +8,9 @@ import os
 import jax
 import numpy as np
 import pytest
+from conftest import EACH_OPTIMIZER
 
 from facegen_jax.descent import batch, program, solver
-from facegen_jax.descent.optimizer import OPTIMIZERS
 from facegen_jax.edit.engine import edit
 from facegen_jax.faces import image
 from facegen_jax.network.checkpoint import load_network
@@ -285,7 +285,7 @@ def test_options_that_change_no_image_may_differ(plain):
     assert list(run_sweep(other)) == []
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", EACH_OPTIMIZER)
 def test_a_sweep_stopped_mid_descent_resumes_to_the_same_images(plain, folder, optimizer):
     plain = dataclasses.replace(
         plain, optimizer=optimizer, steps=43, checkpoint_steps=20, batch_size=3

@@ -98,6 +98,7 @@ print("same")
 """Compares some runs of the sweep `eight` with single edits."""
 
 
+@pytest.mark.long
 def test_eight_devices_give_the_images_of_single_edits(folder):
     """Both see eight devices, because XLA rounds differently with more threads than cores."""
     assert run(folder, *GRID, "--steps", "15", "--out", "eight", devices=8) == (0, "")
@@ -166,7 +167,7 @@ def wait_for(folder: Path, pattern: str) -> None:
 
 
 def test_a_terminated_sweep_saves_and_resumes(folder):
-    options = ("--steps", "600", "--grid", "learning-rate=0.002")
+    options = ("--steps", "300", "--grid", "learning-rate=0.002")
     assert run(folder, *options, "--out", "whole")[0] == 0
     process = start(folder, *options, "--out", "ended", "--checkpoint-steps", "50")
     wait_for(folder / "ended", "checkpoints/*.npz")

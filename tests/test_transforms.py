@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import EACH_OPTIMIZER
 
 from facegen_jax.descent import problem as p
 from facegen_jax.descent import terms as t
@@ -44,7 +45,7 @@ def test_flat_images_stay_flat(picture):
         np.testing.assert_allclose(transform(jax.random.key(2), flat), flat, atol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", EACH_OPTIMIZER)
 def test_descends_repeatably_by_seed(params, picture, guide, optimizer):
     problem = p.from_guides(params, OBJECTIVE, picture, [guide])
     solver = Solver(OBJECTIVE, 15, optimizer, transforms=(r.Shift(1.0), r.Scale(0.02)), samples=2)

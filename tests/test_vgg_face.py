@@ -34,7 +34,8 @@ def test_agrees_with_pytorch_at_full_width():
 
     rng = np.random.default_rng(3)
     params = {
-        name: leaves | {"bias": jnp.asarray(5 * rng.standard_normal(leaves["bias"].shape, np.float32))}
+        name: leaves
+        | {"bias": jnp.asarray(5 * rng.standard_normal(leaves["bias"].shape, np.float32))}
         for name, leaves in random_params(vgg_face.VGGFace(), 224).items()
     }
     image = rng.random((1, 224, 224, 3), np.float32)
