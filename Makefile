@@ -9,7 +9,7 @@ demo: .venv/.demo
 	$(BIN)/python experiments/demo/demo.py --out out/demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=facegen_jax,beartype.beartype $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --jaxtyping-packages=facegen_jax,beartype.beartype $(ARGS)
 
 # Networks of the published size through every layout (10 minutes, 4 GB of memory), the report in
 # a browser (where chromium is installed), and many damaged files for every reader (20,000: 20

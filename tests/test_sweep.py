@@ -29,7 +29,7 @@ def config(folder):
         ("weights.attribute=0.1,1,10", "learning-rate=0.002,0.004"),
         params=str(folder / "tiny.safetensors"),
         align="none",
-        steps=20,
+        steps=12,
         batch_size=5,
     )
 
@@ -97,11 +97,11 @@ def test_all_pairs_and_settings_run_in_one_program(config):
     for id, row in rows.items():
         assert image.load(config.out / f"images/{id}.png").shape == (32, 32, 3)
         with np.load(config.out / f"traces/{id}.npz") as trace:
-            assert trace["total"].shape == (20,)
+            assert trace["total"].shape == (12,)
             assert float(row["loss.last"]) == pytest.approx(float(trace["total"][-1]))
         assert float(row["loss.last"]) < float(row["loss.first"])
     manifest = json.loads((config.out / "sweep.json").read_text())
-    assert manifest["config"]["steps"] == 20
+    assert manifest["config"]["steps"] == 12
     assert manifest["network"]["name"] == "tiny"
     assert (config.out / "pairs.csv").read_text() == config.pairs.read_text()
 
@@ -266,7 +266,7 @@ def test_other_settings_are_refused_and_listed(plain):
     list(run_sweep(plain))
     other = dataclasses.replace(plain, steps=30, grid=("seed=0",))
     with pytest.raises(
-        SweepError, match=r"grid was \[\], is \['seed=0'\]; steps was 20, is 30; --extend adds"
+        SweepError, match=r"grid was \[\], is \['seed=0'\]; steps was 12, is 30; --extend adds"
     ):
         list(run_sweep(other))
     plain.pairs.write_text(plain.pairs.read_text() + "4.png,5.png,\n")

@@ -166,6 +166,7 @@ def wait_for(folder: Path, pattern: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_a_terminated_sweep_saves_and_resumes(folder):
     options = ("--steps", "300", "--grid", "learning-rate=0.002")
     assert run(folder, *options, "--out", "whole")[0] == 0

@@ -9,11 +9,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from ..network.tensor_file import blocks
-from ..network.vgg_face import DENSE, VGGFace, init_params
+from ..network.vgg_face import DENSE, VGGFace, param_shapes
 from .cursor import SourceError
 from .layout import NAMES, stored_shapes
 
@@ -25,11 +24,9 @@ CONTENTS = {26: "convolutions only", 30: "without fc8", 32: "complete"}
 
 def expected_shapes(module: VGGFace, size: int) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor by name."""
-    params = jax.eval_shape(lambda key: init_params(key, module, size), jax.random.key(0))
+    shapes = param_shapes(module, size)
     return {
-        f"{name}/{leaf}": tuple(params[name][leaf].shape)
-        for name in NAMES
-        for leaf in ("kernel", "bias")
+        f"{name}/{leaf}": shapes[name][leaf].shape for name in NAMES for leaf in ("kernel", "bias")
     }
 
 

@@ -4,7 +4,6 @@ import json
 import os
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,7 +13,7 @@ from ..types import Params
 from . import tensor_file
 from .protocol import Network
 from .published import how_to_get
-from .vgg_face import CONVOLUTIONS, DENSE, EMBEDDING, backbone_of, init_params
+from .vgg_face import CONVOLUTIONS, DENSE, EMBEDDING, backbone_of, param_shapes
 
 DEFAULT, VGG_FACE = "small", "vgg-face"
 FOLDER_VARIABLE = "FACEGEN_WEIGHTS"
@@ -161,8 +160,7 @@ def _check(params: Params, path: Path) -> None:
 def _expected_shapes(params: Params) -> dict[str, dict[str, tuple[int, ...]]]:
     """Return the shapes that the widths of the biases, and the size of fc6, ask for."""
     backbone = backbone_of(params)
-    module, size = backbone.module, backbone.size
-    made = jax.eval_shape(lambda key: init_params(key, module, size), jax.random.key(0))
+    made = param_shapes(backbone.module, backbone.size)
     shapes = {layer: {leaf: each.shape for leaf, each in made[layer].items()} for layer in made}
     if backbone.embedding is not None and "fc7" in shapes:
         width = backbone.embedding

@@ -4,6 +4,7 @@ Architecture: Parkhi, Vedaldi & Zisserman, Deep Face Recognition, BMVC 2015 (con
 VGG-16). The 0-255 range and the mean image exist only in this file.
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -168,11 +169,17 @@ def backbone_of(params: Params, size: int | None = None) -> VGGBackbone:
     return VGGBackbone(module, size or (32 * grid[0] if grid else 224), grid, embedding)
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))
 def init_params(key: jax.Array, module: VGGFace, size: int) -> Params:
     """Return random parameters (He initialisation) for images of `size` pixels a side."""
     deepest = DENSE[len(module.dense) - 1] if module.dense else CONVOLUTIONS[-1]
     params: Any = module.init(key, jnp.zeros((1, size, size, 3)), (deepest,))["params"]
     return params
+
+
+def param_shapes(module: VGGFace, size: int) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
+    """Return the shapes of a module's parameters for images of `size` pixels a side."""
+    return init_params.eval_shape(jax.random.key(0), module, size)
 
 
 def _only(features: Features, layers: Iterable[str]) -> Features:
