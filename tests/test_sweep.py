@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import EACH_OPTIMIZER
 
-from facegen_jax.descent import batch, program, solver
+from facegen_jax.descent import batch, program, solver, terms
 from facegen_jax.edit.engine import edit
 from facegen_jax.faces import image
 from facegen_jax.network.checkpoint import load_network
@@ -431,3 +431,21 @@ def test_real_faces_with_directions_and_guides(tmp_path, faces):
         assert image.load(tmp_path / "out" / str(result.image)).shape == (250, 250, 3)
     gains = [result.metrics["attribute_gain"] for result in new]
     assert all(isinstance(gain, float) and gain > 0 for gain in gains[:4])
+
+
+def test_problems_with_other_layers_wait_for_a_batch_of_their_kind(plain, folder):
+    """With an objective of one's own, guides have maps at all its layers, channels at one."""
+    plain.pairs.write_text(
+        "reference,guides,channels\n"
+        "0.png,1.png,\n"
+        "1.png,,conv2_1:0=2\n"
+        "2.png,4.png,\n"
+        "3.png,,conv2_1:0=2\n"
+        "4.png,1.png,\n"
+    )
+    objective = terms.Identity(("conv1_2",)) + terms.Attribute(("conv2_1",))
+    results = list(run_sweep(dataclasses.replace(plain, batch_size=2), objective=objective))
+    assert [result.error for result in results] == [None] * 5
+    assert [result.pair["reference"][0] for result in results] == ["0", "2", "1", "3", "4"]
+    for result in results:
+        assert result.parts["attribute"]["last"] < result.parts["attribute"]["first"]

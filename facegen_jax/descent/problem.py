@@ -148,13 +148,18 @@ def stack(problems: Sequence[Problem]) -> Problem:
         raise ValueError("no problems to stack")
     for problem in problems:
         check_single(problem)
-    shapes = [jax.tree.map(jnp.shape, problem) for problem in problems]
-    if any(each != shapes[0] for each in shapes):
+    if len(set(map(structure, problems))) > 1:
         raise ValueError(
             "problems can be stacked only when they have the same layers, masks, numbers and "
             "image size"
         )
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems)
+
+
+def structure(problem: Problem) -> tuple[Any, ...]:
+    """Return what problems must share to be stacked: layers, masks, numbers and shapes."""
+    leaves, tree = jax.tree.flatten(problem)
+    return tree, *map(jnp.shape, leaves)
 
 
 def check_single(problem: Problem) -> None:

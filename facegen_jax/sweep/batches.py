@@ -1,9 +1,9 @@
 """Batches: runs prepared to be solved together."""
 
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..descent.problem import Problem, stack
+from ..descent.problem import Problem, stack, structure
 from ..report.result import Result
 from . import snapshot, work
 from .job import Job
@@ -24,6 +24,8 @@ class Batch(NamedTuple):
 class Batches:
     """A group's runs, prepared one batch at a time.
 
+    Problems with other layers or masks, as an objective of one's own gets from guides and from
+    named attributes, wait until a batch of their kind is full.
     Batches that an earlier process saved come first, with the same runs as then, so that their
     descents can be resumed.
     """
@@ -36,22 +38,27 @@ class Batches:
             if set(ids) <= set(runs)
         ]
         self._runs = itertools.chain(*saved, runs.values())
+        self._waiting: dict[tuple[Any, ...], list[tuple[Ready, Problem]]] = {}
         self._saved_sizes = iter([len(batch) for batch in saved])
         self._job, self._program = job, group.program
         self._gather = work.cached_gather(job.plan, job.network)
 
     def prepare_next(self) -> Batch:
         """Prepare the next batch: empty after the last one, shorter if a stop is requested."""
-        job, ready, failures = self._job, list[Ready](), list[Result]()
-        problems = list[Problem]()
+        job, failures = self._job, list[Result]()
         size = next(self._saved_sizes, job.batch_sizes[self._program])
+        full = None
         for run in self._runs:
             try:
                 prepared, problem = work.prepare(job.plan, job.network, run, self._gather)
-                ready.append(prepared)
-                problems.append(problem)
+                kind = structure(problem)
+                self._waiting.setdefault(kind, []).append((prepared, problem))
+                full = kind if len(self._waiting[kind]) >= size else None
             except Exception as error:  # one bad run must not stop the others
                 failures.append(work.failure(job.plan, run, error))
-            if len(ready) == size or job.stop():
+            if full or job.stop():
                 break
-        return Batch(ready, stack(problems) if problems else None, failures)
+        if not self._waiting:
+            return Batch([], None, failures)
+        ready, problems = zip(*self._waiting.pop(full or next(iter(self._waiting))), strict=True)
+        return Batch(list(ready), stack(problems), failures)
