@@ -37,6 +37,12 @@ class Thawed(Frozen):
     layers: tuple = ("image",)
 
 @dataclasses.dataclass(frozen=True)
+class Undeclared(Frozen):
+    layers: tuple = ("image",)
+    def __call__(self, features, targets):
+        return jnp.mean(features["conv1_2"])
+
+@dataclasses.dataclass(frozen=True)
 class Vector(Frozen):
     layers: tuple = ("image",)
     def __call__(self, features, targets):
@@ -129,9 +135,25 @@ CASES = {
         "fg.extract(vgg_face.VGGFace(), image, ('conv1_1',))",
         ["expected a Network", "not a VGGFace"],
     ),
+    "an optimizer that raises": (
+        "fg.Solver(objective, optimizer=optax.GradientTransformation(lambda p: 1 / 0, None))",
+        ["the optimizer raised ZeroDivisionError"],
+    ),
+    "an optimizer whose updates have another shape": (
+        "fg.Solver(objective, optimizer=optax.stateless(lambda u, p: u.sum()))",
+        ["updates have shape () for parameters of shape (4, 4, 3)"],
+    ),
+    "a term that reads a layer it does not name": (
+        "fg.from_maps(params, 1.0 * Undeclared(), image, {})",
+        ["the term undeclared reads 'conv1_2'", "name every layer it reads in `layers`"],
+    ),
     "a problem of another objective": (
         'fg.Solver(fg.Identity(("conv3_3",)) + fg.Chroma()).run(params, problem)',
-        ["the term identity reads 'conv3_3'", "reference has conv1_2, conv2_1", "build it with"],
+        [
+            "the term identity reads 'conv3_3'",
+            "reference has conv1_2, conv2_1",
+            "build the problem",
+        ],
     ),
     "a problem with weights of another objective": (
         "fg.Solver(1.0 * fg.Chroma()).run(params, problem._replace(weights=jnp.ones(2)))",

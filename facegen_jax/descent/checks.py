@@ -87,8 +87,8 @@ def evaluate_term(name: str, term: Any, features: Features, targets: Any) -> Sca
         maps = "; ".join(f"{key} has {', '.join(maps)}" for key, maps in targets.maps.items())
         raise ValueError(
             f"the term {name} reads {error}, which the problem lacks; its targets: {maps}; "
-            f"its masks: {', '.join(targets.masks) or 'none'}; build it with the objective "
-            "that is solved"
+            f"its masks: {', '.join(targets.masks) or 'none'}; name every layer it reads in "
+            "`layers`, and build the problem with the objective that is solved"
         ) from error
     except (TypeError, AttributeError, NameError, IndexError) as error:  # a mistake in the term
         reason = " ".join(str(error).split())[:200]

@@ -1,10 +1,14 @@
 """Optimizers: any optax transformation, and how the solver treats it."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from ..names import did_you_mean
 
@@ -46,16 +50,66 @@ def as_optimizer(optimizer: str | Optimizer | optax.GradientTransformation) -> O
     """Return the optimizer of a name or a transformation.
 
     Raises:
-        ValueError: an unknown name, or a factory that was not called.
+        ValueError: an unknown name, a factory that was not called, or a transformation that raises
+            or returns updates of another shape.
     """
-    if isinstance(optimizer, Optimizer):
-        return optimizer
-    if isinstance(optimizer, optax.GradientTransformation):
-        return Optimizer(optimizer)
     if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
         return OPTIMIZERS[optimizer]
+    if isinstance(optimizer, optax.GradientTransformation):
+        optimizer = Optimizer(optimizer)
+    if isinstance(optimizer, Optimizer):
+        if optimizer not in OPTIMIZERS.values():
+            _check(optimizer.transformation)
+        return optimizer
     hint = did_you_mean(optimizer, OPTIMIZERS) if isinstance(optimizer, str) else ""
     raise ValueError(
         f"optimizer {optimizer!r}{hint}; expected {', '.join(OPTIMIZERS)}, or an optax "
         "transformation such as optax.lion(0.02)"
     )
+
+
+def updated(
+    transformation: optax.GradientTransformation,
+    gradient: Array,
+    state: optax.OptState,
+    parameters: Array,
+    total: Array,
+    loss: Callable[[Array], Array],
+) -> tuple[Array, optax.OptState]:
+    """Return a transformation's updates of the parameters, and its next state.
+
+    Args:
+        transformation: any of optax; line searches get the total, the gradient and the loss.
+        gradient: of the loss.
+        state: the transformation's.
+        parameters: where the gradient was taken.
+        total: the loss there.
+        loss: maps parameters to a scalar.
+    """
+    transformation = optax.with_extra_args_support(transformation)
+    with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer step counts
+        updates, state = transformation.update(
+            gradient, state, parameters, value=total, grad=gradient, value_fn=loss
+        )
+    return jnp.asarray(updates), state
+
+
+@functools.lru_cache
+def _check(transformation: optax.GradientTransformation) -> None:
+    """Trace one step on a small array, so that a mistake shows before anything is computed."""
+    small = jax.ShapeDtypeStruct((4, 4, 3), jnp.float32)
+
+    def step(parameters: Array) -> Array:
+        state, total = transformation.init(parameters), jnp.sum(parameters)
+        return updated(transformation, parameters, state, parameters, total, jnp.sum)[0]
+
+    try:
+        shape = jax.eval_shape(step, small).shape
+    except Exception as error:  # anything may happen in foreign code
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ValueError(f"the optimizer raised {reason}") from error
+    if shape != small.shape:
+        raise ValueError(
+            f"the optimizer's updates have shape {shape} for parameters of shape {small.shape}; "
+            "they must be equal"
+        )

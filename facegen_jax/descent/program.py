@@ -16,7 +16,7 @@ from ..network.protocol import Backbone, extract
 from ..types import Features, Image, Scalar
 from .canvas import Canvas, clip
 from .objective import Objective
-from .optimizer import Optimizer
+from .optimizer import Optimizer, updated
 from .problem import Problem
 from .transforms import Transform, transformed
 
@@ -143,17 +143,15 @@ def _step(
     assert problem.learning_rate is not None
     loss = functools.partial(_loss, program, params, problem, index)
     (total, values), gradient = jax.value_and_grad(loss, has_aux=True)(state.parameters)
-    transformation = optax.with_extra_args_support(program.optimizer.transformation)
-    with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer step counts
-        updates, optimizer = transformation.update(
-            gradient,
-            state.optimizer,
-            state.parameters,
-            value=total,
-            grad=gradient,
-            value_fn=lambda parameters: loss(parameters)[0],
-        )
-    parameters = state.parameters + problem.learning_rate * factor * jnp.asarray(updates)
+    updates, optimizer = updated(
+        program.optimizer.transformation,
+        gradient,
+        state.optimizer,
+        state.parameters,
+        total,
+        lambda parameters: loss(parameters)[0],
+    )
+    parameters = state.parameters + problem.learning_rate * factor * updates
     if program.optimizer.boxed:
         parameters = clip(program.canvas, parameters)
     image = jnp.clip(program.canvas.image(state.parameters), 0, 1)
