@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
+from conftest import EACH_OPTIMIZER
 
 from facegen_jax.descent import problem as p
 from facegen_jax.descent import solver as s
 from facegen_jax.descent import terms as t
 from facegen_jax.descent.batch import run_batch
 from facegen_jax.descent.canvas import Fourier, Pixels
-from facegen_jax.descent.optimizer import OPTIMIZERS
 from facegen_jax.network.features import extract
 
 OBJECTIVE = (
@@ -26,7 +26,7 @@ def problem(params, picture, guide):
     return p.from_guides(params, OBJECTIVE, picture, [guide])
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", EACH_OPTIMIZER)
 @pytest.mark.parametrize("canvas", [Pixels(), Fourier()], ids=["pixels", "fourier"])
 def test_descends_within_the_box_and_returns_the_best(params, problem, optimizer, canvas):
     rate = None
@@ -105,7 +105,7 @@ def test_problem_overrides_the_solver_numbers(params, problem):
     assert np.abs(plain.image - np.asarray(problem.start)).max() > 0.05
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", EACH_OPTIMIZER)
 def test_non_finite_problem_does_not_affect_its_batch(params, problem, optimizer):
     broken = jax.tree.map(lambda leaf: leaf, problem)
     broken.targets.attribute["conv1_2"] = (
