@@ -24,7 +24,7 @@ from facegen_jax.convert.layout import canonical
 from facegen_jax.convert.source import read
 from facegen_jax.network.vgg_face import VGGFace
 
-FILES = int(os.environ.get("FACEGEN_FUZZ", "25"))
+FILES = int(os.environ.get("FACEGEN_FUZZ", "10"))
 WIDTHS, DENSE, GRID = (2, 2, 2, 2, 3), (3, 3, 2), 2
 SHAPES = check.expected_shapes(VGGFace(WIDTHS, DENSE), 32 * GRID)
 READERS = (

@@ -86,7 +86,7 @@ def test_descriptor_tells_people_apart(network, people):
 
 
 @pytest.mark.faces
-@pytest.mark.slow
+@pytest.mark.long
 def test_tuning_raises_the_attribute_and_keeps_the_person(network, people):
     references = people[:2, 0]
     objective = recipe.objective(settings.Weights())
