@@ -135,6 +135,10 @@ CASES = {
         "fg.extract(vgg_face.VGGFace(), image, ('conv1_1',))",
         ["expected a Network", "not a VGGFace"],
     ),
+    "nothing for an optimizer": (
+        "fg.Solver(objective, optimizer=None)",
+        ["optimizer None; expected adam, sgd, lbfgs, or an optax transformation such as"],
+    ),
     "an optimizer that raises": (
         "fg.Solver(objective, optimizer=optax.GradientTransformation(lambda p: 1 / 0, None))",
         ["the optimizer raised ZeroDivisionError"],
@@ -152,7 +156,7 @@ CASES = {
         [
             "the term identity reads 'conv3_3'",
             "reference has conv1_2, conv2_1",
-            "build the problem",
+            "build the problem with the objective that is solved",
         ],
     ),
     "a problem with weights of another objective": (

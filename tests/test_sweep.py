@@ -389,7 +389,7 @@ def test_many_runs_are_spread_over_folders(plain, monkeypatch):
     assert len(images(plain)) == 4
 
 
-@pytest.mark.parametrize("parts", [2, 7])
+@pytest.mark.parametrize("parts", [2, pytest.param(3, marks=pytest.mark.long), 7])
 def test_shards_together_equal_the_whole_sweep(config, parts):
     list(run_sweep(dataclasses.replace(config, out=config.out.with_name("whole"))))
     for number in range(parts):

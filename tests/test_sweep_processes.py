@@ -168,7 +168,7 @@ def wait_for(folder: Path, pattern: str) -> None:
 
 @pytest.mark.long
 def test_a_terminated_sweep_saves_and_resumes(folder):
-    options = ("--steps", "300", "--grid", "learning-rate=0.002")
+    options = ("--steps", "600", "--grid", "learning-rate=0.002")
     assert run(folder, *options, "--out", "whole")[0] == 0
     process = start(folder, *options, "--out", "ended", "--checkpoint-steps", "50")
     wait_for(folder / "ended", "checkpoints/*.npz")
