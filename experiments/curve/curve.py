@@ -1,0 +1,140 @@
+"""Measure identity against attribute over strengths, for one way to edit.
+
+    python experiments/curve/curve.py --gallery FOLDER --way "named attribute" [--sheets FOLDER]
+
+FOLDER is any gallery with identities. People of the half `--people` who lack an attribute are
+edited at every strength of the way, and judged by networks outside the descent (see
+experiments/judge). The rows go to `rows/WAY.json`; `table.py` makes the table of them. Sheets show
+the photos: keep them out of the repository.
+"""
+
+import json
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+import tyro
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
+from edits import choose_cases, edit_over_strengths, label
+from judge import load_judge, opinion
+from measure import kernel_distance, scores
+from people import Half, belongs
+from ways import WAYS
+
+from facegen_jax.command import progress_bar
+from facegen_jax.edit.guides import Pool
+from facegen_jax.faces import align, image
+from facegen_jax.faces.strip import strip
+from facegen_jax.gallery.features import describe
+from facegen_jax.gallery.labels import having, load_gallery
+from facegen_jax.network.checkpoint import load_network
+from facegen_jax.types import Image
+
+ATTRIBUTES = ("Eyeglasses", "Smiling", "Mustache", "Mouth Slightly Open", "Senior", "Bangs")
+REAL_FACES = 60
+"""Real faces with each attribute that results are compared with as a set."""
+
+
+@dataclass
+class Config:
+    """Measure one way to edit."""
+
+    gallery: Path
+    way: str
+    params: str = "small"
+    people: Half = "choosing"
+    count: int = 12
+    """People for each attribute."""
+    attributes: tuple[str, ...] = ATTRIBUTES
+    steps: int = 100
+    out: Path = Path("experiments/curve/rows")
+    sheets: Path | None = None
+    """Folder for contact sheets."""
+
+
+def real_features(config: Config, pool: Pool, size: int) -> dict[str, np.ndarray]:
+    """Return the judge's features of real faces with each attribute, of the same half's people."""
+    gallery, bench = pool.gallery, load_judge()
+    mine = belongs(gallery.folder.resolve().name, np.array(gallery.identities), config.people)
+    features = {}
+    for attribute in config.attributes:
+        rows = np.flatnonzero(mine & having(gallery, label(gallery, attribute)))
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), REAL_FACES)).astype(int)]
+        faces = [
+            align.load_face(gallery.path(row), size, "auto", known(pool, row), centre=True).image
+            for row in rows.tolist()
+        ]
+        features[attribute] = opinion(bench.judge, np.stack(faces)).features
+    return features
+
+
+def known(pool: Pool, row: int) -> align.Pick | None:
+    """Return where a face of the gallery is."""
+    points = pool.described.landmarks[row].astype(float)
+    return align.Pick(landmarks=points) if np.isfinite(points).all() else None
+
+
+def save_sheet(path: Path, title: str, columns: list[tuple[str, list[Image]]]) -> None:
+    """Draw a row for each face and a column for each strength."""
+    path.mkdir(parents=True, exist_ok=True)
+    rows = [
+        strip([(name, images[row]) for name, images in columns], height=130)
+        for row in range(len(columns[0][1]))
+    ]
+    image.save(path / f"{title}.png".replace(" ", "_"), np.concatenate(rows))
+
+
+def measure(config: Config, pool: Pool) -> dict:
+    """Edit and judge all cases at every strength of the way."""
+    way, network, bench = WAYS[config.way], load_network(config.params), load_judge()
+    cases = choose_cases(pool.gallery, config.attributes, config.people, config.count)
+    real = real_features(config, pool, network.size)
+    rows, columns, began = [], [], time.perf_counter()
+    for strength, references, results in edit_over_strengths(
+        way, network, pool, cases, config.steps
+    ):
+        found, features = scores(bench, cases, references, results)
+        distances = [
+            kernel_distance(features[[case.attribute == name for case in cases]], faces)
+            for name, faces in real.items()
+        ]
+        row = {name: np.round(values, 4).tolist() for name, values in found.items()}
+        rows.append(
+            {"strength": strength, "kernel_distance": round(float(np.mean(distances)), 5), **row}
+        )
+        means = {name: round(float(np.mean(values)), 3) for name, values in found.items()}
+        print(f"{config.way} {strength:g}: {means}", flush=True)
+        columns = columns or [("reference", references)]
+        columns.append((f"{strength:g}", results))
+    for name in config.attributes if config.sheets else ():
+        mine = [index for index, case in enumerate(cases) if case.attribute == name]
+        chosen = [(title, [images[index] for index in mine]) for title, images in columns]
+        save_sheet(config.sheets / config.way, name, chosen)
+    return {
+        "way": config.way,
+        "network": network.sha256,
+        "machine": f"{platform.machine()}, {jax.devices()[0].device_kind}",
+        "people": config.people,
+        "steps": config.steps,
+        "seconds": round(time.perf_counter() - began),
+        "cases": [(case.attribute, pool.gallery.identities[case.row]) for case in cases],
+        "strengths": rows,
+    }
+
+
+def main(config: Config) -> None:
+    network, gallery = load_network(config.params), load_gallery(config.gallery)
+    with progress_bar("faces described") as progress:
+        pool = Pool(gallery, describe(gallery, network, progress=progress))
+    config.out.mkdir(parents=True, exist_ok=True)
+    path = config.out / f"{config.way.replace(' ', '_')}.{config.people}.json"
+    path.write_text(json.dumps(measure(config, pool)) + "\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,122 @@
+"""Edit people of a gallery in one way, over its strengths."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from people import Half, belongs
+from tqdm import tqdm
+from ways import Way
+
+from facegen_jax.descent.batch import run_batch
+from facegen_jax.descent.problem import Problem
+from facegen_jax.edit.guides import Pool
+from facegen_jax.edit.material import Material, assemble, gather, program
+from facegen_jax.edit.request import Request, resolve
+from facegen_jax.edit.settings import Edit, Weights
+from facegen_jax.gallery.labels import Gallery, having, knows, lacking
+from facegen_jax.network.protocol import Network
+from facegen_jax.types import Image
+
+OPPOSITES = {
+    "Eyeglasses": "No Eyewear",
+    "Smiling": "Frowning",
+    "Mouth Slightly Open": "Mouth Closed",
+    "Senior": "Youth",
+    "Male": "Female",
+}
+"""Labels of classifiers are clean only as pairs of opposites."""
+BATCH = 6
+
+
+class Case(NamedTuple):
+    """One person without an attribute that is to come."""
+
+    attribute: str
+    row: int
+    """Row in the gallery."""
+
+
+def label(gallery: Gallery, attribute: str) -> str:
+    """Return an attribute's name in the gallery, with its opposite if that is labelled too."""
+    opposite = OPPOSITES.get(attribute)
+    return f"{attribute}/{opposite}" if opposite and knows(gallery, opposite) else attribute
+
+
+def choose_cases(
+    gallery: Gallery, attributes: tuple[str, ...], half: Half, count: int
+) -> list[Case]:
+    """Return `count` people of a half who lack each attribute, one photo each, spread evenly.
+
+    Nobody is looked at: labels and order of the table decide.
+    """
+    pairs = zip(gallery.identities, gallery.filenames, strict=True)
+    identities = np.array([identity or filename for identity, filename in pairs])
+    mine = belongs(gallery.folder.resolve().name, identities, half)
+    cases = []
+    for attribute in attributes:
+        able = mine & lacking(gallery, label(gallery, attribute))
+        if attribute == "Mustache" and knows(gallery, "Male"):
+            able &= having(gallery, "Male")
+        first: dict[str, int] = {}
+        for row in np.flatnonzero(able).tolist():
+            first.setdefault(identities[row], row)
+        rows = list(first.values())
+        chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
+        cases += [Case(attribute, rows[index]) for index in chosen]
+    return cases
+
+
+def request_of(way: Way, pool: Pool, case: Case, steps: int) -> Request:
+    """Return the edit of one case, at a strength of 1."""
+    gallery, options = pool.gallery, dict(way.options)
+    options["weights"] = Weights(**options.get("weights", {}))
+    attribute = case.attribute
+    if way.gallery:
+        options["gallery"] = gallery.folder
+        if options.get("target") == "difference":
+            attribute = label(gallery, attribute)
+        if knows(gallery, "Male") and attribute != "Mustache":
+            options.setdefault("match", ("Male",))
+    edit = Edit(gallery.path(case.row), Path("out.png"), attribute=attribute, steps=steps)
+    return resolve(replace(edit, **options))
+
+
+def edit_over_strengths(
+    way: Way, network: Network, pool: Pool, cases: list[Case], steps: int
+) -> Iterator[tuple[float, list[Image], list[Image]]]:
+    """Yield each strength with the references and the results of all cases.
+
+    As with several strengths on the command line, each descent starts from the result before.
+    """
+    requests = [request_of(way, pool, case, steps) for case in cases]
+    materials = [
+        gather(request, network, pool if way.gallery else None)
+        for request in tqdm(requests, "faces and attributes", leave=False)
+    ]
+    references = [material.reference.image for material in materials]
+    results = references
+    for strength in way.strengths:
+        if way.baseline:
+            results = [way.baseline(material, strength) for material in materials]
+        else:
+            results = _descend(network, requests, materials, results, strength)
+        yield strength, references, results
+
+
+def _descend(
+    network: Network,
+    requests: list[Request],
+    materials: list[Material],
+    starts: list[Image],
+    strength: float,
+) -> list[Image]:
+    """Solve all cases at one strength."""
+    solver, problems = program(requests[0], network), list[Problem]()
+    for request, material, start in zip(requests, materials, starts, strict=True):
+        single = resolve(replace(request.options, strength=(strength,)))
+        problems.append(assemble(single, network, material)._replace(start=start))
+    solutions = run_batch(solver, network, problems, batch_size=BATCH)
+    return [solution.image for solution in solutions]
