@@ -20,7 +20,7 @@ import numpy as np
 import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
-from edits import choose_cases, edit_over_strengths, label
+from edits import Case, choose_cases, edit_over_strengths, label
 from judge import load_judge, opinion
 from measure import kernel_distance, scores
 from people import Half, belongs
@@ -79,14 +79,16 @@ def known(pool: Pool, row: int) -> align.Pick | None:
     return align.Pick(landmarks=points) if np.isfinite(points).all() else None
 
 
-def save_sheet(path: Path, title: str, columns: list[tuple[str, list[Image]]]) -> None:
-    """Draw a row for each face and a column for each strength."""
-    path.mkdir(parents=True, exist_ok=True)
-    rows = [
-        strip([(name, images[row]) for name, images in columns], height=130)
-        for row in range(len(columns[0][1]))
-    ]
-    image.save(path / f"{title}.png".replace(" ", "_"), np.concatenate(rows))
+def save_sheets(folder: Path, cases: list[Case], columns: list[tuple[str, list[Image]]]) -> None:
+    """Draw a sheet for each attribute: a row for each face, a column for each strength."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for attribute in {case.attribute for case in cases}:
+        rows = [
+            strip([(title, images[index]) for title, images in columns], height=130)
+            for index, case in enumerate(cases)
+            if case.attribute == attribute
+        ]
+        image.save(folder / f"{attribute}.png".replace(" ", "_"), np.concatenate(rows))
 
 
 def measure(config: Config, pool: Pool) -> dict:
@@ -111,10 +113,8 @@ def measure(config: Config, pool: Pool) -> dict:
         print(f"{config.way} {strength:g}: {means}", flush=True)
         columns = columns or [("reference", references)]
         columns.append((f"{strength:g}", results))
-    for name in config.attributes if config.sheets else ():
-        mine = [index for index, case in enumerate(cases) if case.attribute == name]
-        chosen = [(title, [images[index] for index in mine]) for title, images in columns]
-        save_sheet(config.sheets / config.way, name, chosen)
+    if config.sheets:
+        save_sheets(config.sheets / config.way, cases, columns)
     return {
         "way": config.way,
         "network": network.sha256,
