@@ -36,16 +36,16 @@ from facegen_jax.edit.material import assemble, gather, program
 from facegen_jax.edit.record import edit_scores
 from facegen_jax.edit.request import Request, resolve
 from facegen_jax.edit.settings import Edit
-from facegen_jax.faces import geometry, image
+from facegen_jax.faces import image
 from facegen_jax.faces.strip import strip
-from facegen_jax.gallery.labels import load_gallery, others
+from facegen_jax.gallery.labels import Choice, Gallery, load_gallery, others
 from facegen_jax.gallery.sample import held_out
 from facegen_jax.network.checkpoint import load_network
 from facegen_jax.network.protocol import Network
 from facegen_jax.types import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "small_network"))
-from prepare import embed
+from prepare import SAME_PERSON, embed_aligned
 
 WAYS: dict[str, dict[str, Any]] = {
     "guide": {"k": 1},
@@ -56,8 +56,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "direction in region": {"gallery": None},
 }
 """Options of each way to get an attribute; a gallery is used unless they say otherwise."""
-SAME_PERSON = 0.6
-"""dlib's own threshold on the distance between its embeddings."""
 
 
 @dataclass
@@ -83,14 +81,19 @@ class Config:
     """Name of the results file."""
 
 
+def one_photo_each(gallery: Gallery, chosen: Choice, count: int) -> list[int]:
+    """Return the rows of one photo each of `count` people, or of all, spread over the table."""
+    first: dict[str, int] = {}
+    for row in np.flatnonzero(chosen).tolist():
+        first.setdefault(gallery.identities[row] or gallery.filenames[row], row)
+    rows = list(first.values())
+    return [rows[i] for i in np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
 def references(folder: Path, count: int) -> list[Path]:
     """Return one photo each of `count` held-out people, spread over the alphabet."""
     gallery = load_gallery(folder)
-    first: dict[str, int] = {}
-    for row in np.flatnonzero(held_out(gallery)).tolist():
-        first.setdefault(gallery.identities[row], row)
-    rows = list(first.values())
-    return [gallery.path(rows[i]) for i in np.linspace(0, len(rows) - 1, count).astype(int)]
+    return [gallery.path(row) for row in one_photo_each(gallery, held_out(gallery), count)]
 
 
 def edit_request(config: Config, path: Path, attribute: str, way: str) -> Request:
@@ -138,11 +141,7 @@ def summary(
     faces: list[Image], results: list[Image], scores: list[dict[str, Any]], impostors: np.ndarray
 ) -> dict[str, float]:
     """Return medians of the scores, and the shares of faces that pass a test."""
-    landmarks = geometry.TEMPLATE * len(results[0]) - 0.5
-    before, after = (
-        np.array([embed(image.pixels(each), landmarks) for each in images])
-        for images in (faces, results)
-    )
+    before, after = embed_aligned(faces), embed_aligned(results)
     gains = np.array([each["attribute_gain"] for each in scores])
     identity = np.array([each["identity_similarity"] for each in scores])
     values = {

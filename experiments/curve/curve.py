@@ -1,11 +1,11 @@
 """Measure identity against attribute over strengths, for one way to edit.
 
-    python experiments/curve/curve.py --gallery FOLDER --way "named attribute" [--sheets FOLDER]
+    python experiments/curve/curve.py --gallery FOLDER --way Interpolation [--sheets FOLDER]
 
 FOLDER is any gallery with identities. People of the half `--people` who lack an attribute are
 edited at every strength of the way, and judged by networks outside the descent (see
-experiments/judge). The rows go to `rows/WAY.json`; `table.py` makes the table of them. Sheets show
-the photos: keep them out of the repository.
+experiments/judge). The rows go to `rows/WAY.PEOPLE.json`; `table.py` makes the table of them.
+Sheets show the photos: keep them out of the repository.
 """
 
 import json
@@ -19,20 +19,22 @@ import jax
 import numpy as np
 import tyro
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "attributes"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
-from edits import Case, choose_cases, edit_over_strengths, label
-from judge import load_judge, opinion
+from attributes import save_sheet
+from edits import Case, choose_cases, edit_over_strengths, label, of_half
+from judge import Bench, load_judge, opinion
 from measure import kernel_distance, scores
-from people import Half, belongs
+from people import Half
 from ways import WAYS
 
 from facegen_jax.command import progress_bar
 from facegen_jax.edit.guides import Pool
-from facegen_jax.faces import align, image
-from facegen_jax.faces.strip import strip
+from facegen_jax.faces import align
 from facegen_jax.gallery.features import describe
 from facegen_jax.gallery.labels import having, load_gallery
 from facegen_jax.network.checkpoint import load_network
+from facegen_jax.network.protocol import Network
 from facegen_jax.types import Image
 
 ATTRIBUTES = ("Eyeglasses", "Smiling", "Mustache", "Mouth Slightly Open", "Senior", "Bangs")
@@ -57,45 +59,34 @@ class Config:
     """Folder for contact sheets."""
 
 
-def real_features(config: Config, pool: Pool, size: int) -> dict[str, np.ndarray]:
+def real_features(config: Config, pool: Pool, bench: Bench, size: int) -> dict[str, np.ndarray]:
     """Return the judge's features of real faces with each attribute, of the same half's people."""
-    gallery, bench = pool.gallery, load_judge()
-    mine = belongs(gallery.folder.resolve().name, np.array(gallery.identities), config.people)
-    features = {}
+    (gallery, described), features = pool, {}
+    mine = of_half(gallery, config.people)
     for attribute in config.attributes:
         rows = np.flatnonzero(mine & having(gallery, label(gallery, attribute)))
         rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), REAL_FACES)).astype(int)]
         faces = [
-            align.load_face(gallery.path(row), size, "auto", known(pool, row), centre=True).image
+            align.load_face(gallery.path(row), size, "auto", described.pick(row), centre=True).image
             for row in rows.tolist()
         ]
         features[attribute] = opinion(bench.judge, np.stack(faces)).features
     return features
 
 
-def known(pool: Pool, row: int) -> align.Pick | None:
-    """Return where a face of the gallery is."""
-    points = pool.described.landmarks[row].astype(float)
-    return align.Pick(landmarks=points) if np.isfinite(points).all() else None
-
-
 def save_sheets(folder: Path, cases: list[Case], columns: list[tuple[str, list[Image]]]) -> None:
     """Draw a sheet for each attribute: a row for each face, a column for each strength."""
-    folder.mkdir(parents=True, exist_ok=True)
     for attribute in {case.attribute for case in cases}:
-        rows = [
-            strip([(title, images[index]) for title, images in columns], height=130)
-            for index, case in enumerate(cases)
-            if case.attribute == attribute
-        ]
-        image.save(folder / f"{attribute}.png".replace(" ", "_"), np.concatenate(rows))
+        mine = [index for index, case in enumerate(cases) if case.attribute == attribute]
+        chosen = [(title, [images[index] for index in mine]) for title, images in columns]
+        save_sheet(folder / f"{attribute}.png".replace(" ", "_"), chosen)
 
 
-def measure(config: Config, pool: Pool) -> dict:
+def measure(config: Config, network: Network, pool: Pool) -> dict:
     """Edit and judge all cases at every strength of the way."""
-    way, network, bench = WAYS[config.way], load_network(config.params), load_judge()
+    way, bench = WAYS[config.way], load_judge()
     cases = choose_cases(pool.gallery, config.attributes, config.people, config.count)
-    real = real_features(config, pool, network.size)
+    real = real_features(config, pool, bench, network.size)
     rows, columns, began = [], [], time.perf_counter()
     for strength, references, results in edit_over_strengths(
         way, network, pool, cases, config.steps
@@ -133,7 +124,7 @@ def main(config: Config) -> None:
         pool = Pool(gallery, describe(gallery, network, progress=progress))
     config.out.mkdir(parents=True, exist_ok=True)
     path = config.out / f"{config.way.replace(' ', '_')}.{config.people}.json"
-    path.write_text(json.dumps(measure(config, pool)) + "\n")
+    path.write_text(json.dumps(measure(config, network, pool)) + "\n")
 
 
 if __name__ == "__main__":

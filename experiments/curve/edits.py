@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from attributes import one_photo_each
 from people import Half, belongs
 from tqdm import tqdm
 from ways import Way
@@ -16,7 +17,7 @@ from facegen_jax.edit.guides import Pool
 from facegen_jax.edit.material import Material, assemble, gather, program
 from facegen_jax.edit.request import Request, resolve
 from facegen_jax.edit.settings import Edit, Weights
-from facegen_jax.gallery.labels import Gallery, having, knows, lacking
+from facegen_jax.gallery.labels import Choice, Gallery, having, knows, lacking
 from facegen_jax.network.protocol import Network
 from facegen_jax.types import Image
 
@@ -45,6 +46,13 @@ def label(gallery: Gallery, attribute: str) -> str:
     return f"{attribute}/{opposite}" if opposite and knows(gallery, opposite) else attribute
 
 
+def of_half(gallery: Gallery, half: Half) -> Choice:
+    """Choose the faces of the people of one half."""
+    pairs = zip(gallery.identities, gallery.filenames, strict=True)
+    identities = np.array([identity or filename for identity, filename in pairs])
+    return belongs(gallery.folder.resolve().name, identities, half)
+
+
 def choose_cases(
     gallery: Gallery, attributes: tuple[str, ...], half: Half, count: int
 ) -> list[Case]:
@@ -52,20 +60,12 @@ def choose_cases(
 
     Nobody is looked at: labels and order of the table decide.
     """
-    pairs = zip(gallery.identities, gallery.filenames, strict=True)
-    identities = np.array([identity or filename for identity, filename in pairs])
-    mine = belongs(gallery.folder.resolve().name, identities, half)
-    cases = []
+    mine, cases = of_half(gallery, half), []
     for attribute in attributes:
         able = mine & lacking(gallery, label(gallery, attribute))
         if attribute == "Mustache" and knows(gallery, "Male"):
             able &= having(gallery, "Male")
-        first: dict[str, int] = {}
-        for row in np.flatnonzero(able).tolist():
-            first.setdefault(identities[row], row)
-        rows = list(first.values())
-        chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
-        cases += [Case(attribute, rows[index]) for index in chosen]
+        cases += [Case(attribute, row) for row in one_photo_each(gallery, able, count)]
     return cases
 
 
@@ -78,7 +78,7 @@ def request_of(way: Way, pool: Pool, case: Case, steps: int) -> Request:
         options["gallery"] = gallery.folder
         if options.get("target") == "difference":
             attribute = label(gallery, attribute)
-        if knows(gallery, "Male") and attribute != "Mustache":
+        if knows(gallery, "Male") and case.attribute != "Mustache":
             options.setdefault("match", ("Male",))
     edit = Edit(gallery.path(case.row), Path("out.png"), attribute=attribute, steps=steps)
     return resolve(replace(edit, **options))

@@ -5,18 +5,14 @@ from pathlib import Path
 
 import numpy as np
 from edits import Case
-from judge import Bench, Opinion, opinion
+from judge import ENOUGH, Bench, Opinion, opinion
 from numpy.typing import ArrayLike
 
-from facegen_jax.faces import geometry, image
 from facegen_jax.faces.colour import TO_LUMA_CHROMA
 from facegen_jax.types import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "small_network"))
-from prepare import embed
-
-ENOUGH = 0.80
-"""Balanced accuracy below which the judge's word on an attribute does not count."""
+from prepare import SAME_PERSON, embed_aligned
 
 
 def scores(
@@ -28,7 +24,7 @@ def scores(
         reached: 1 if the judge sees the attribute.
         identity: cosine of the judge's embeddings of result and reference.
         identity_dlib: the same of dlib's embeddings, centred on the references' mean.
-        same_person: 1 if dlib accepts both as one person (distance below 0.6).
+        same_person: 1 if dlib accepts both as one person (by its own threshold).
         kept: share of the other attributes whose decision did not change, but for those that go
             together with the one that was edited.
         noise: power above a quarter of the sampling rate, relative to the reference's.
@@ -37,13 +33,13 @@ def scores(
     after = opinion(bench.judge, np.stack(results))
     columns = [bench.names.index(case.attribute) for case in cases]
     limits = np.array([bench.thresholds[case.attribute] for case in cases])
-    first, second = dlib_embeddings(references), dlib_embeddings(results)
+    first, second = embed_aligned(references), embed_aligned(results)
     centre = first.mean(0)
     return {
         "reached": (after.logits[np.arange(len(cases)), columns] > limits).astype(float),
         "identity": np.sum(before.embeddings * after.embeddings, -1),
         "identity_dlib": cosines(first - centre, second - centre),
-        "same_person": (np.linalg.norm(first - second, axis=-1) < 0.6).astype(float),
+        "same_person": (np.linalg.norm(first - second, axis=-1) < SAME_PERSON).astype(float),
         "kept": kept(bench, cases, before, after),
         "noise": np.array([noise(b) / noise(a) for a, b in zip(references, results, strict=True)]),
     }, after.features
@@ -60,12 +56,6 @@ def kept(bench: Bench, cases: list[Case], before: Opinion, after: Opinion) -> np
         for case in cases
     ]
     return np.array([row[which].mean() for row, which in zip(same, np.array(counted), strict=True)])
-
-
-def dlib_embeddings(images: list[Image]) -> np.ndarray:
-    """Return dlib's embeddings of aligned faces, `faces 128`."""
-    landmarks = geometry.TEMPLATE * len(images[0]) - 0.5
-    return np.array([embed(image.pixels(each), landmarks) for each in images])
 
 
 def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Make one table and one figure of the rows that `curve.py` wrote.
+"""Make one table of the rows that `curve.py` wrote.
 
     python experiments/curve/table.py --people test [--base "Interpolation"]
 
@@ -30,7 +30,7 @@ class Config:
     identity: str = "identity"
     """Which judge's identity: identity or identity_dlib."""
     out: Path | None = None
-    """Folder for table.md, table.json and curve.png (default: print the table only)."""
+    """Folder for table.md (default: print the table only)."""
 
 
 def curve(reached: np.ndarray, identity: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def load(path: Path, identity: str) -> dict:
     names = ("reached", "identity", "identity_dlib", "same_person", "kept", "noise")
     arrays = {name: np.array([row[name] for row in found["strengths"]]) for name in names}
     arrays["identity"] = arrays[identity]
-    return {**found, **arrays, "distance": [row["kernel_distance"] for row in found["strengths"]]}
+    return {**found, **arrays}
 
 
 def bootstrap(way: dict, people: list[str]) -> np.ndarray:
@@ -90,11 +90,8 @@ def at_natural(way: dict, share: float) -> dict[str, float]:
     index = int(enough[0] if len(enough) else np.argmax(reached))
     found = {name: float(way[name][index].mean()) for name in ("reached", "kept", "same_person")}
     found["noise"] = float(np.median(way["noise"][index]))
-    return {**found, "distance": way["distance"][index], "strength": found_strength(way, index)}
-
-
-def found_strength(way: dict, index: int) -> float:
-    return way["strengths"][index]["strength"]
+    row = way["strengths"][index]
+    return {**found, "distance": row["kernel_distance"], "strength": row["strength"]}
 
 
 def main(config: Config) -> None:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from facegen_jax.edit.guides import recoloured
 from facegen_jax.edit.material import Material
-from facegen_jax.faces import colour, regions
 from facegen_jax.types import Image
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
@@ -44,10 +44,7 @@ def blend_in_mask(material: Material, strength: float) -> Image:
 
 def _blend(material: Material, alpha: Any) -> Image:
     reference = np.asarray(material.reference.image)
-    face = regions.region("face", len(reference), material.reference.points)
-    guides = [
-        colour.match_statistics(guide.image, reference, face) for guide in material.source.guides
-    ]
+    guides = [recoloured(guide.image, material.reference) for guide in material.source.guides]
     return np.clip(reference + alpha * (np.mean(guides, 0) - reference), 0, 1).astype(np.float32)
 
 

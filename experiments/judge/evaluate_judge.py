@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from judge import Bench, Judge, Opinion, opinion, save_judge
+from judge import ENOUGH, Bench, Judge, Opinion, opinion, save_judge
 from people import belongs
+
+from facegen_jax.gallery.separation import separation
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "small_network"))
 import data
 
-ENOUGH = 0.80
 SMALLEST = 20
 """Faces with and without an attribute, in each half, that a threshold and an accuracy need."""
 TIE = 0.3
@@ -35,7 +36,7 @@ class Config:
     faces: Path
     prepared: Path
     checkpoint: Path
-    """judge.pt of train_judge.py."""
+    """checkpoint.pt of train_judge.py."""
     out: Path = Path("experiments/judge")
 
 
@@ -43,7 +44,7 @@ def load_checkpoint(path: Path) -> tuple[Judge, tuple[str, ...]]:
     """Return the trained judge and the names of its attributes."""
     state = torch.load(path, weights_only=True)
     judge = Judge(len(state["attributes"]), state["people"])
-    judge.load_state_dict(state["judge"])
+    judge.load_state_dict(state["network"])
     return judge.eval(), tuple(state["attributes"])
 
 
@@ -97,11 +98,10 @@ def verification(embeddings: np.ndarray, identities: np.ndarray) -> dict[str, fl
     rows, columns = np.triu_indices(len(embeddings), 1)
     same = identities[rows] == identities[columns]
     cosines = (embeddings @ embeddings.T)[rows, columns]
-    genuine, impostor = cosines[same], np.sort(cosines[~same])
     return {
-        "genuine": round(float(np.median(genuine)), 3),
-        "impostor": round(float(np.median(impostor)), 3),
-        "auc": round(float((np.searchsorted(impostor, genuine) / len(impostor)).mean()), 4),
+        "genuine": round(float(np.median(cosines[same])), 3),
+        "impostor": round(float(np.median(cosines[~same])), 3),
+        "auc": round(separation(cosines, same), 4),
     }
 
 

@@ -23,6 +23,8 @@ SIZE = 96
 """Side of the images that the judge sees."""
 STEM, WIDTHS, HIDDEN, EMBEDDING = 24, (32, 64, 128, 192), 256, 192
 BATCH = 128
+ENOUGH = 0.80
+"""Balanced accuracy below which the judge's word on an attribute does not count."""
 
 
 class Block(nn.Module):

@@ -5,20 +5,24 @@ out are halved. What is chosen (thresholds, settings, pictures looked at while c
 the one half; the other half is used once, when all is chosen.
 """
 
-import hashlib
+import sys
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-HELD_OUT = {"lfw": 0.2, "celeba": 0.15, "utkface": 0.1}
+sys.path.insert(0, str(Path(__file__).parents[1] / "small_network"))
+import data
+
 Half = Literal["choosing", "test"]
+SHARE = 0.2
+"""Share of the people held out of sets that no training knows."""
 
 
 def belongs(name: str, identities: np.ndarray, half: Half) -> np.ndarray:
     """Return which faces of a set belong to the people of one half."""
-    share = HELD_OUT.get(name, 0.2)
-    hashes = [hashlib.sha256((name + each).encode()).hexdigest()[:8] for each in identities]
-    fractions = np.array([int(each, 16) / 2**32 for each in hashes])
+    share = data.HELD_OUT.get(name, SHARE)
+    fractions = np.array([data.fraction(name + each) for each in identities])
     if half == "test":
         return fractions < share / 2
     return (fractions >= share / 2) & (fractions < share)

@@ -146,7 +146,7 @@ def load(
             "delete it and run prepare.py again"
         )
     labels = [[row.get(attribute, -1) for attribute in attributes] for row in known]
-    held_out = [_fraction(name + identity) < HELD_OUT[name] for identity in identities]
+    held_out = [fraction(name + identity) < HELD_OUT[name] for identity in identities]
     return Faces(
         filenames,
         arrays["pictures"],
@@ -163,6 +163,6 @@ def crops(images: np.ndarray, size: int) -> np.ndarray:
     return images[:, edge : edge + size, edge : edge + size]
 
 
-def _fraction(text: str) -> float:
+def fraction(text: str) -> float:
     """Hash text to a number in [0, 1)."""
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32

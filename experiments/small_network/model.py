@@ -78,6 +78,15 @@ def _uniform(rng: np.random.Generator, low: float, high: float, n: int) -> Tenso
     return torch.from_numpy(rng.uniform(low, high, (n, 1, 1, 1)).astype(np.float32))
 
 
+def entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy of known labels; those of -1 are unknown and do not count."""
+    # A label of 0 in LFW means "not confidently positive", so labels are smoothed.
+    smooth = labels.clamp(0.03, 0.97)
+    each = F.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
+    known = (labels >= 0).float()
+    return (each * known).sum() / known.sum()
+
+
 def training_loss(
     network: Network, images: Tensor, teacher: Tensor, labels: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
@@ -85,10 +94,7 @@ def training_loss(
     with torch.autocast("cpu", torch.bfloat16):
         embedding, logits = network(images)
     identity = (1 - F.cosine_similarity(embedding, teacher)).mean()
-    # A label of 0 in LFW means "not confidently positive", so labels are smoothed.
-    entropy = F.binary_cross_entropy_with_logits(logits, labels.clamp(0.03, 0.97), reduction="none")
-    known = (labels >= 0).float()
-    attributes = (entropy * known).sum() / known.sum()
+    attributes = entropy(logits, labels)
     parts = {"identity": identity.item(), "attributes": attributes.item()}
     return 2 * identity + 2 * attributes, parts
 

@@ -11,6 +11,7 @@ import concurrent.futures
 import csv
 import functools
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from data import SETS
 from tqdm import tqdm
 
 from facegen_jax.faces import detector, geometry, image
+from facegen_jax.types import Image
 
+SAME_PERSON = 0.6
+"""dlib's own threshold on the distance between its embeddings."""
 SIZE, MARGIN = 120, 4 / 112
 """The 112-pixel template with a margin of 4 pixels, for random crops."""
 
@@ -68,6 +72,12 @@ def embed(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     face = dlib.full_object_detection(dlib.rectangle(0, 0, 1, 1), points)
     chip = dlib.get_face_chip(pixels, face, 150)
     return np.array(network.compute_face_descriptor(chip), np.float32)
+
+
+def embed_aligned(images: Sequence[Image]) -> np.ndarray:
+    """Return dlib's embeddings of faces aligned with the template, `faces 128`."""
+    landmarks = geometry.TEMPLATE * len(images[0]) - 0.5
+    return np.array([embed(image.pixels(each), landmarks) for each in images])
 
 
 def save_set(config: Config, name: str, path: Path) -> None:

@@ -119,7 +119,7 @@ def _guided(
     """Combine guides, in the reference's colours, into one target."""
     options, weights = request.options, None
     layers = request.objective.layers if request.objective else GUIDED_LAYERS
-    images = [_recoloured(face.image, reference) for face in faces]
+    images = [recoloured(face.image, reference) for face in faces]
     if options.target == "weighted":
         weights = [float(np.exp(SHARPNESS * (each - max(similarities)))) for each in similarities]
     maps = targets.mean(network, layers, images, weights)
@@ -129,7 +129,7 @@ def _guided(
     return Source(jax.tree.map(lambda new, old: new - old, maps, own), guides=tuple(faces))
 
 
-def _recoloured(guide: Image, reference: align.Face) -> Image:
+def recoloured(guide: Image, reference: align.Face) -> Image:
     """Give a guide the reference's light and skin tone, so that only the attribute differs."""
     face = regions.region("face", len(guide), reference.points)
     return colour.match_statistics(guide, reference.image, face)
@@ -163,7 +163,7 @@ def _difference(
         rows, cosines = _nearest(request, pool, reference, face, choice, k)
         chosen.extend((gallery.path(row), each) for row, each in zip(rows, cosines, strict=True))
         return (
-            _recoloured(each.image, reference) for each in _faces(request, pool, rows, reference)
+            recoloured(each.image, reference) for each in _faces(request, pool, rows, reference)
         )
 
     directions: list[tuple[Features, float]] = []
@@ -183,7 +183,5 @@ def _faces(
     """Read faces of the gallery one by one, warped to the reference by their known landmarks."""
     size, mode = len(reference.image), request.options.align
     for row in rows:
-        landmarks = pool.described.landmarks[row].astype(float)
-        known = align.Pick(landmarks=landmarks) if np.isfinite(landmarks).all() else None
-        path = pool.gallery.path(row)
+        path, known = pool.gallery.path(row), pool.described.pick(row)
         yield align.load_face(path, size, mode, known, onto=reference.points, centre=True)

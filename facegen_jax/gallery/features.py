@@ -43,6 +43,11 @@ class Described(NamedTuple):
     hashes: tuple[str, ...]
     """SHA-256 of each file's content."""
 
+    def pick(self, row: int) -> align.Pick | None:
+        """Return where a face is in its image; None where the centre was taken."""
+        points = self.landmarks[row].astype(float)
+        return align.Pick(landmarks=points) if np.isfinite(points).all() else None
+
 
 def features_of(
     network: Network, images: Images, layers: tuple[str, ...] = ()

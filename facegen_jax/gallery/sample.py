@@ -118,8 +118,6 @@ def batches(
         part = rows[first : first + BATCH]
         images = np.zeros((BATCH, network.size, network.size, 3), np.float32)
         for index, row in enumerate(part):
-            points = faces.described.landmarks[row].astype(float)
-            pick = align.Pick(landmarks=points) if np.isfinite(points).all() else None
-            path = faces.gallery.path(row)
+            path, pick = faces.gallery.path(row), faces.described.pick(row)
             images[index] = align.load_face(path, network.size, mode, pick, centre=True).image
         yield images, faces.labels[part]
