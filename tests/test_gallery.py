@@ -230,7 +230,9 @@ def edit_arguments(folder, row, options, out):
 
 def test_edit_by_gallery(run, folder, tmp_path):
     out = tmp_path / "out.png"
-    arguments = edit_arguments(folder, 1, "--attribute smiling --k 2 --steps 5", out)
+    arguments = edit_arguments(
+        folder, 1, "--attribute smiling --k 2 --steps 5 --target patches", out
+    )
     assert run(edit_command, *arguments)[0] == 0
     record = json.loads(out.with_suffix(".json").read_text())
     names = [guide["path"].rpartition("/")[2] for guide in record["guides"]]
@@ -242,9 +244,11 @@ def test_edit_by_gallery(run, folder, tmp_path):
     assert run(edit_command, *arguments, "--match", "Male")[0] == 2
 
 
-@pytest.mark.parametrize("target", ["patches", "mean", "weighted", "difference"])
+@pytest.mark.parametrize("target", ["patches", "mean", "weighted", "difference", None])
 def test_record_names_the_guides_of_every_target(target, run, folder, tmp_path):
-    options = f"--attribute Smiling --k 3 --steps 5 --target {target}"
+    """A difference is the default; the network scores it, so it is calibrated."""
+    options = "--attribute Smiling --k 3 --steps 5" + (f" --target {target}" if target else "")
+    target = target or "difference"
     out = tmp_path / "out.png"
     assert run(edit_command, *edit_arguments(folder, 7, options, out))[0] == 0
     record = json.loads(out.with_suffix(".json").read_text())
@@ -253,6 +257,7 @@ def test_record_names_the_guides_of_every_target(target, run, folder, tmp_path):
     assert {row % 2 for row in rows} == ({0, 1} if target == "difference" else {0})
     assert len(rows) == (6 if target == "difference" else 3)
     assert ("guide_similarity" in record["metrics"]) == (target != "difference")
+    assert ("strength_factor" in record["metrics"]) == (target == "difference")
 
 
 def test_network_without_a_descriptor_needs_layers(run, folder, tmp_path, params):
@@ -284,7 +289,7 @@ def test_difference_uses_every_available_face_and_can_be_scaled(run, folder, tmp
         ("--attribute Smiling --k 9", "3 faces fit, 9 are needed"),
         ("--attribute Smiling --k 0", "--k must be at least 1"),
         ("--attribute Smiling --similar-by conv9_9", "no layer 'conv9_9'"),
-        ("--attribute Smiling:0.5", "guides either have an attribute or not"),
+        ("--attribute Smiling:0.5 --target mean", "guides either have an attribute or not"),
         ("--attribute Smiling --identity Zed", "it has no identity 'Zed'"),
         ("--attribute Smiling --candidates 0", "--candidates must be at least 1"),
         ("--attribute Smiling --directions x.safetensors", "--directions is where"),

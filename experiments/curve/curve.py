@@ -53,6 +53,8 @@ class Config:
     count: int = 12
     """People for each attribute."""
     attributes: tuple[str, ...] = ATTRIBUTES
+    strengths: tuple[float, ...] = ()
+    """Other strengths than those of the way."""
     steps: int = 100
     out: Path = Path("experiments/curve/rows")
     sheets: Path | None = None
@@ -85,6 +87,7 @@ def save_sheets(folder: Path, cases: list[Case], columns: list[tuple[str, list[I
 def measure(config: Config, network: Network, pool: Pool) -> dict:
     """Edit and judge all cases at every strength of the way."""
     way, bench = WAYS[config.way], load_judge()
+    way = way._replace(strengths=config.strengths or way.strengths)
     cases = choose_cases(pool.gallery, config.attributes, config.people, config.count)
     real = real_features(config, pool, bench, network.size)
     rows, columns, began = [], [], time.perf_counter()
@@ -119,6 +122,8 @@ def measure(config: Config, network: Network, pool: Pool) -> dict:
 
 
 def main(config: Config) -> None:
+    if config.way not in WAYS:
+        sys.exit(f"--way {config.way}: unknown; expected {', '.join(WAYS)}")
     network, gallery = load_network(config.params), load_gallery(config.gallery)
     with progress_bar("faces described") as progress:
         pool = Pool(gallery, describe(gallery, network, progress=progress))

@@ -12,7 +12,8 @@ from tqdm import tqdm
 from ways import Way
 
 from facegen_jax.descent.batch import run_batch
-from facegen_jax.descent.problem import Problem
+from facegen_jax.descent.problem import Problem, stack
+from facegen_jax.edit import calibration
 from facegen_jax.edit.guides import Pool
 from facegen_jax.edit.material import Material, assemble, gather, program
 from facegen_jax.edit.request import Request, resolve
@@ -76,7 +77,7 @@ def request_of(way: Way, pool: Pool, case: Case, steps: int) -> Request:
     attribute = case.attribute
     if way.gallery:
         options["gallery"] = gallery.folder
-        if options.get("target") == "difference":
+        if options.get("target", "difference") == "difference":
             attribute = label(gallery, attribute)
         if knows(gallery, "Male") and case.attribute != "Mustache":
             options.setdefault("match", ("Male",))
@@ -98,12 +99,24 @@ def edit_over_strengths(
     ]
     references = [material.reference.image for material in materials]
     results = references
+    calibrated = [1.0] * len(cases) if way.baseline else _factors(network, requests, materials)
     for strength in way.strengths:
         if way.baseline:
             results = [way.baseline(material, strength) for material in materials]
         else:
-            results = _descend(network, requests, materials, results, strength)
+            strengths = [strength * factor for factor in calibrated]
+            results = _descend(network, requests, materials, results, strengths)
         yield strength, references, results
+
+
+def _factors(network: Network, requests: list[Request], materials: list[Material]) -> list[float]:
+    """Return the calibrated factor on the strength of each case; 1 without calibration."""
+    found = list[float]()
+    for case in map(calibration.Case, requests, materials):
+        problems = stack([assemble(case.request, network, case.material)])
+        applied = calibration.applies(case.request, network, case.material)
+        found += calibration.factors([case], network, problems) if applied else [1.0]
+    return found
 
 
 def _descend(
@@ -111,11 +124,13 @@ def _descend(
     requests: list[Request],
     materials: list[Material],
     starts: list[Image],
-    strength: float,
+    strengths: list[float],
 ) -> list[Image]:
-    """Solve all cases at one strength."""
+    """Solve all cases, each at its strength."""
     solver, problems = program(requests[0], network), list[Problem]()
-    for request, material, start in zip(requests, materials, starts, strict=True):
+    for request, material, start, strength in zip(
+        requests, materials, starts, strengths, strict=True
+    ):
         single = resolve(replace(request.options, strength=(strength,)))
         problems.append(assemble(single, network, material)._replace(start=start))
     solutions = run_batch(solver, network, problems, batch_size=BATCH)

@@ -49,24 +49,30 @@ def _blend(material: Material, alpha: Any) -> Image:
 
 
 HERE = Path(__file__).parent
-PAPER = {"region": "none", "objective": f"{HERE}/published.py:paper"}
+PAPER = {"region": "none", "target": "mean", "objective": f"{HERE}/published.py:paper"}
 WAYS = {
     "copy": Way({"target": "mean"}, (1.0,), copy),
     "mean of guides": Way({"target": "mean"}, SHARES, mean_of_guides),
     "blend in mask": Way({"target": "mean"}, SHARES, blend_in_mask),
     "paper, one guide": Way({**PAPER, "k": 1}),
-    "paper, five guides": Way({**PAPER, "target": "mean"}),
+    "paper, five guides": Way(PAPER),
     "Interpolation": Way(
-        {"target": "difference", "region": "none", "weights": {"identity": 0.0}},
+        {"region": "none", "weights": {"identity": 0.0}, "scaling": "natural"},
         (0.2, 0.33, 0.5, 0.66, 0.83, 1.0, 1.25, 1.5),
     ),
     "Interpolation, published layers": Way(
         {
-            "target": "difference",
             "region": "none",
             "objective": f"{HERE}/published.py:interpolation",
         }
     ),
-    "guides": Way({}),
-    "named attribute, first edition": Way({}, gallery=False),
+    "guides": Way({"target": "patches"}),
+    "named attribute, first edition": Way({"scaling": "natural"}, gallery=False),
+    "gallery": Way({}),
+    "named attribute": Way({}, gallery=False),
+    "x n none": Way({"region": "none"}, gallery=False),
+    "x n none noid": Way({"region": "none", "weights": {"identity": 0.0}}, gallery=False),
+    "x n noid": Way({"weights": {"identity": 0.0}}, gallery=False),
+    "x g none noid": Way({"region": "none", "weights": {"identity": 0.0}}),
+    "x g noid": Way({"weights": {"identity": 0.0}}),
 }

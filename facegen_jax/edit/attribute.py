@@ -35,8 +35,11 @@ def find(request: Request, network: Network, reference: Face, pool: Pool | None 
         (load_direction(network, name, directory), amount) for name, amount in request.attributes
     ]
     heads = tuple((each.attribute, each.sign * amount) for each, amount in named)
+    levels = tuple(each.levels for each, _ in named if each.levels)
     return Source(
-        targets.add_directions((each.maps, amount) for each, amount in named), heads=heads
+        targets.add_directions((each.maps, amount) for each, amount in named),
+        heads=heads,
+        levels=levels if len(levels) == len(heads) else (),
     )
 
 

@@ -58,7 +58,7 @@ def _check_attribute(options: Edit, attributes: Amounts, *, own: bool) -> None:
             "it cannot be combined with --gallery, --guides or --channels"
         )
     weighted = any(amount != 1 for _, amount in attributes)
-    if weighted and options.gallery and options.target != "difference":
+    if weighted and options.gallery and options.target not in (None, "difference"):
         raise EditError(
             f"--attribute {options.attribute}: guides either have an attribute or not, "
             "only directions and differences have amounts"

@@ -1,10 +1,12 @@
 """One edit from files to files: material, solutions, records."""
 
 import dataclasses
+import math
 import time
 from typing import NamedTuple
 
 from ..descent.objective import Objective
+from ..descent.problem import Problem, amplified, stack
 from ..descent.solution import Solution
 from ..descent.solver import StepProgress
 from ..faces import image
@@ -12,6 +14,7 @@ from ..faces.strip import strip
 from ..network.checkpoint import load_network
 from ..network.protocol import Network
 from ..types import Image, Progress
+from .calibration import Case, applies, factors
 from .checks import check_outputs
 from .guides import open_pool
 from .material import Finished, Material, assemble, finish, gather, program
@@ -73,20 +76,37 @@ def edit(
     solver.compile(network, assemble(request, network, material))
     compiled = round(time.perf_counter() - began, 3)
     outcomes: list[Outcome] = []
+    calibrated: dict[float, float] = {}
     for index, (strength, out) in enumerate(zip(options.strength, options.outputs, strict=True)):
         single = resolve(dataclasses.replace(options, strength=(strength,), out=out), own)
-        problem = assemble(single, network, material)
+        began = time.perf_counter()
+        problem, factor = _problem(single, network, material, calibrated)
         if outcomes:
             problem = problem._replace(start=outcomes[-1].finished.image)
-        began = time.perf_counter()
         follow = step_progress and _continued(step_progress, index * options.steps)
         solution = solver.run(network, problem, follow)
         seconds = {"compile": compiled, "run": round(time.perf_counter() - began, 3)}
-        outcomes.append(_outcome(single, network, material, solution, seconds))
+        outcomes.append(_outcome(single, network, material, solution, factor, seconds))
         if solution.status == "interrupted":
             break
     _write(options, material, outcomes)
     return outcomes
+
+
+def _problem(
+    request: Request, network: Network, material: Material, known: dict[float, float]
+) -> tuple[Problem, float | None]:
+    """Build the problem at its calibrated strength.
+
+    Also return the factor on the strength, None without one; it is measured once for either sign.
+    """
+    problem = assemble(request, network, material)
+    if not applies(request, network, material):
+        return problem, None
+    sign = math.copysign(1, request.options.strength[0])
+    if sign not in known:
+        (known[sign],) = factors([Case(request, material)], network, stack([problem]))
+    return amplified(problem, known[sign]), known[sign]
 
 
 def _continued(progress: StepProgress, steps: int) -> StepProgress:
@@ -99,10 +119,11 @@ def _outcome(
     network: Network,
     material: Material,
     solution: Solution,
+    factor: float | None,
     seconds: dict[str, float],
 ) -> Outcome:
     options, chosen = request.options, material.source.chosen
-    finished = finish(request, network, material, solution.image)
+    finished = finish(request, network, material, solution.image, factor)
     solution = dataclasses.replace(solution, image=finished.image)
     inputs = [*options.inputs, *(path for path, _ in chosen)]
     record = describe(options, inputs, network, solution, finished.scores, seconds)

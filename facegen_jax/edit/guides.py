@@ -12,8 +12,10 @@ from ..faces import align, colour, image, regions
 from ..gallery.features import Described, describe
 from ..gallery.labels import Choice, Gallery, having, lacking, load_gallery
 from ..gallery.search import Query, available, matching, nearest, query
+from ..names import by_spelling, normalise
 from ..network import metrics
-from ..network.protocol import DESCRIPTOR, Network
+from ..network.direction import Levels
+from ..network.protocol import DESCRIPTOR, LOGITS, Network
 from ..types import Features, Image, Progress
 from .parsing import Amounts, EditError
 from .recipe import GUIDED_LAYERS, TUNED_LAYERS
@@ -91,7 +93,7 @@ def from_pool(request: Request, network: Network, reference: align.Face, pool: P
     for attribute in options.match:
         matched &= matching(gallery, network, face, resized, attribute)
     heads = tuple((name.partition("/")[0], amount) for name, amount in request.attributes)
-    if options.target == "difference":
+    if request.target == "difference":
         return _difference(request, network, reference, pool, face, matched)._replace(heads=heads)
     positive = [having(gallery, name) for name, _ in request.attributes]
     choice = np.logical_and.reduce(positive) & matched
@@ -117,13 +119,13 @@ def _guided(
     similarities: Sequence[float],
 ) -> Source:
     """Combine guides, in the reference's colours, into one target."""
-    options, weights = request.options, None
+    weights = None
     layers = request.objective.layers if request.objective else GUIDED_LAYERS
     images = [recoloured(face.image, reference) for face in faces]
-    if options.target == "weighted":
+    if request.target == "weighted":
         weights = [float(np.exp(SHARPNESS * (each - max(similarities)))) for each in similarities]
     maps = targets.mean(network, layers, images, weights)
-    if options.target == "patches" and len(images) > 1:
+    if request.target == "patches" and len(images) > 1:
         maps = {**maps, **best_patches(network, maps, images)}
     own = targets.own_maps(network, reference.image, layers)
     return Source(jax.tree.map(lambda new, old: new - old, maps, own), guides=tuple(faces))
@@ -155,6 +157,8 @@ def _difference(
     (gallery, described), options = pool, request.options
     default = ("image", *TUNED_LAYERS)
     layers = request.objective.layers if request.objective else default
+    heads = _scored(request, network)
+    read = (*layers, LOGITS) if heads else layers
     chosen = []
 
     def images(choice: Choice) -> Iterator[Image]:
@@ -166,15 +170,28 @@ def _difference(
             recoloured(each.image, reference) for each in _faces(request, pool, rows, reference)
         )
 
-    directions: list[tuple[Features, float]] = []
+    directions, levels = list[tuple[Features, float]](), list[Levels]()
     for name, amount in request.attributes:
-        positives, negatives = having(gallery, name) & matched, lacking(gallery, name) & matched
-        direction = targets.difference(network, layers, images(positives), images(negatives))
+        choices = (lacking(gallery, name) & matched, having(gallery, name) & matched)
+        without, positive = (targets.mean(network, read, images(choice)) for choice in choices)
+        direction = {layer: positive[layer] - without[layer] for layer in layers}
         deep = {layer: values for layer, values in direction.items() if layer != "image"}
-        natural = options.scaling == "natural"
-        scale = DIFFERENCE_SCALE if natural else targets.interpolation_scale(deep)
+        beta = options.scaling == "beta"
+        scale = targets.interpolation_scale(deep) if beta else DIFFERENCE_SCALE
         directions.append((direction, amount * scale))
-    return Source(targets.add_directions(directions), chosen=tuple(chosen))
+        if heads:
+            column = heads[len(levels)]
+            levels.append((float(without[LOGITS][column]), float(positive[LOGITS][column])))
+    return Source(targets.add_directions(directions), chosen=tuple(chosen), levels=tuple(levels))
+
+
+def _scored(request: Request, network: Network) -> list[int]:
+    """Return the network's outputs for the attributes; none if it does not score all of them."""
+    known = by_spelling(network.attributes)
+    names = [normalise(name.partition("/")[0]) for name, _ in request.attributes]
+    if request.size(network) != network.size or not all(name in known for name in names):
+        return []
+    return [network.attributes.index(known[name]) for name in names]
 
 
 def _faces(

@@ -111,12 +111,21 @@ def program(request: Request, network: Network) -> Solver:
     )
 
 
+def weights(request: Request, network: Network, material: Material) -> tuple[float, ...]:
+    """Return the weights of an edit's objective."""
+    return objective(request, network, _area(material.masks)).weights
+
+
+def _area(built: dict[str, Mask]) -> float:
+    """Return the share of the image that the attribute's region covers."""
+    return float(np.mean(built[INSIDE])) if INSIDE in built else 1.0
+
+
 def assemble(request: Request, network: Network, material: Material) -> Problem:
     """Build the problem for the first strength, with loss weights, learning rate and seed of its
     own."""
     (reference, source, built), options = material, request.options
-    area = float(np.mean(built[INSIDE])) if INSIDE in built else 1.0
-    terms = objective(request, network, area)
+    terms = objective(request, network, _area(built))
     direction = source.direction
     if request.objective is None:  # a direction's further layers would be copied for nothing
         acting = {
@@ -138,8 +147,17 @@ def assemble(request: Request, network: Network, material: Material) -> Problem:
     )
 
 
-def finish(request: Request, network: Network, material: Material, result: Image) -> Finished:
-    """Match the result's colours, score it, and paste it back, as the options ask."""
+def finish(
+    request: Request,
+    network: Network,
+    material: Material,
+    result: Image,
+    factor: float | None = None,
+) -> Finished:
+    """Match the result's colours, score it, and paste it back, as the options ask.
+
+    `factor` is what calibration multiplied the strength by, for the record.
+    """
     (reference, source, built), options = material, request.options
     inside = built.get(INSIDE)
     where = None
@@ -148,6 +166,8 @@ def finish(request: Request, network: Network, material: Material, result: Image
     result = np.asarray(colour.matched(options.colour, result, reference.image, where))
     guides = [guide.image for guide in source.guides]
     scores = edit_scores(network, result, reference.image, source.heads, guides)
+    if factor is not None:
+        scores["strength_factor"] = factor
     written = result
     if options.paste_back:
         placed = (reference.photo, reference.placement)

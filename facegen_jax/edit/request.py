@@ -47,6 +47,8 @@ class Request:
     """Names and amounts of `--attribute`."""
     gains: Gains
     """Factors of `--channels`, by layer and channel."""
+    target: str
+    """How guides or the faces of a gallery become a target; see `Options.target`."""
     guided: bool
     """The attribute comes from guides' own maps, not from a direction."""
     inside: Path | str | None
@@ -79,7 +81,8 @@ def resolve(options: Edit, own: Own = Own()) -> Request:  # noqa: B008  (a const
             objective = objective.reweighted(term_weights(options.term_weights))
         except ValueError as error:
             raise EditError(f"--term-weights: {error}") from None
-    guided = bool(options.guides) or bool(options.gallery and options.target != "difference")
+    target = options.target or ("difference" if options.gallery else "patches")
+    guided = bool(options.guides) or bool(options.gallery and target != "difference")
     inside = masks.acting(options, attributes, guided=guided)
     optimizer = _optimizer(options.optimizer)
     rate = optimizer.learning_rate if options.learning_rate is None else options.learning_rate
@@ -89,6 +92,7 @@ def resolve(options: Edit, own: Own = Own()) -> Request:  # noqa: B008  (a const
         options,
         attributes,
         gains(options.channels),
+        target,
         guided,
         inside,
         masks.held(options, inside, guided=guided),

@@ -80,11 +80,11 @@ class Options:
     in Smiling+Eyeglasses:0.5. With a gallery: a column of its labels, or two opposites as in
     Youth/Senior."""
     gallery: Path | None = None
-    """Folder of labelled faces (labels.csv and images/): its most similar faces with the attribute
-    are the guides."""
+    """Folder of labelled faces (labels.csv and images/): the attribute is taken from those most
+    similar to the reference."""
     k: int | None = None
-    """Number of faces taken from the gallery (default: 5 guides; for a difference, 100 with and 100
-    without)."""
+    """Number of faces taken from the gallery (default: 100 with and 100 without for a difference; 5
+    guides)."""
     match: tuple[str, ...] = ()
     """Attributes that the gallery's faces must share with the reference, such as Male."""
     identity: str | None = None
@@ -94,13 +94,15 @@ class Options:
     """Layers whose maps measure similarity (default: the network's descriptor)."""
     candidates: int = 4
     """Consider candidates x k neighbours; keep the k best aligned. 1 ranks by similarity alone."""
-    target: Literal["patches", "mean", "weighted", "difference"] = "patches"
-    """How guides become a target: the best matching patch at each position, their mean, their mean
-    weighted by similarity; or, with a gallery, the direction from its most similar faces without
-    the attribute to those with it."""
-    scaling: Literal["natural", "beta"] = "natural"
-    """Scale of a difference: a factor that looks natural with the network that ships, or Deep
-    Feature Interpolation's 0.4 over its mean square."""
+    target: Literal["patches", "mean", "weighted", "difference"] | None = None
+    """How other faces become a target. Guides: the best matching patch at each position, their
+    mean, or their mean weighted by similarity. With a gallery also the difference: the direction
+    from its most similar faces without the attribute to those with it (default: patches for your
+    own guides, difference for a gallery)."""
+    scaling: Literal["calibrated", "natural", "beta"] = "calibrated"
+    """What a strength of 1 means for directions and differences: what the face needs, measured by a
+    short trial (where the network scores the attribute); the same factor for every face; or, for a
+    difference, Deep Feature Interpolation's 0.4 over its mean square."""
     channels: tuple[str, ...] = ()
     """Channels to tune instead of an attribute, such as conv4_3:17=2 (doubled) or conv4_3:5=0
     (silenced)."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..faces.align import Face
+from ..network.direction import Levels
 from ..types import Features
 
 
@@ -17,3 +18,5 @@ class Source(NamedTuple):
     """Faces taken from a gallery, with their similarity."""
     heads: tuple[tuple[str, float], ...] = ()
     """Names under which the network may score the attribute, and how much of each is wanted."""
+    levels: tuple[Levels, ...] = ()
+    """Usual scores without and with each of these; empty if they are not known."""

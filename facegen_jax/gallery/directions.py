@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..names import normalise
-from ..network.direction import save_directions
+from ..network.direction import Levels, save_directions
 from ..network.protocol import LOGITS, Backbone, Network, extract
 from ..types import Features, Images, Progress
 from . import sample
@@ -43,6 +43,8 @@ class Directions(NamedTuple):
     separation: dict[str, dict[str, float]]
     """Area under the ROC curve of the scalar product with the direction, on held-out faces, by
     attribute and layer."""
+    levels: dict[str, Levels]
+    """The network's median score of faces without and with each attribute that it scores."""
 
 
 def build(
@@ -81,7 +83,7 @@ def build(
         done += faces
         progress(done, total)
 
-    coefficients = _fit(samples, network, names, tuple(layers), mode, count)
+    coefficients, scores = _fit(samples, network, names, tuple(layers), mode, count)
     firsts = [name.partition("/")[0] for name in attributes]
     maps = dict(zip(firsts, coefficients, strict=False))
     judged = [judge(faces, network, maps, mode, count) for faces in samples]
@@ -90,7 +92,16 @@ def build(
         for name in maps
     }
     numbers = {name: sample.counts(samples, column) for column, name in enumerate(maps)}
-    return Directions(maps, numbers, separation)
+    scored = [name for name, head in zip(maps, _heads(network, names), strict=False) if head >= 0]
+    levels = {name: _levels(samples, scores, list(maps).index(name)) for name in scored}
+    return Directions(maps, numbers, separation, levels)
+
+
+def _levels(samples: list[Sample], scores: Float[np.ndarray, "faces names"], column: int) -> Levels:
+    """Return the median score of the fitted faces without and with one attribute."""
+    labels = np.concatenate([faces.labels[faces.to_fit, column] for faces in samples])
+    without, having = (np.median(scores[labels == each, column]) for each in (0, 1))
+    return round(float(without), 4), round(float(having), 4)
 
 
 def write(
@@ -108,6 +119,7 @@ def write(
         **notes,
         "faces": json.dumps(directions.faces),
         "separation": json.dumps(directions.separation),
+        "levels": json.dumps(directions.levels),
     }
     by_name = dict(zip(directions.maps, scales, strict=True))
     save_directions(path, network, directions.maps, by_name, opposites, notes)
@@ -120,29 +132,36 @@ def _fit(
     layers: tuple[str, ...],
     mode: Literal["auto", "none"],
     count: Callable[[int], None],
-) -> list[Features]:
-    """Return the coefficients of each name, by layer; memory holds the normal equations alone."""
+) -> tuple[list[Features], Float[np.ndarray, "faces names"]]:
+    """Return the coefficients of each name, by layer, and the network's scores of the faces.
+
+    Of the maps, memory holds the normal equations alone. A name that is not scored has zeros.
+    """
     heads = _heads(network, names)
     labels = np.concatenate([faces.labels for faces in samples])
     means = jnp.array(np.nanmean(labels, 0), jnp.float32)
-    square, products = np.zeros(()), None
+    square, products, scores = np.zeros(()), None, list[np.ndarray]()
     for number, faces in enumerate(samples):
         for images, part in sample.batches(faces, network, faces.to_fit, mode):
             base = np.zeros((BATCH, len(samples)), np.float32)
             # A constant, and an offset for each further gallery.
             base[: len(part), [0, *([number] if number else [])]] = 1
             rows = np.pad(part, ((0, BATCH - len(part)), (0, 0)))
-            for view in (images, images[:, :, ::-1]):
-                one, product = _normal_equations(
+            for view in (images[:, :, ::-1], images):
+                one, product, scored = _normal_equations(
                     network.backbone, network.params, view, base, rows, means, layers, heads
                 )
                 square = square + np.asarray(one, np.float64)
                 products = product if products is None else jax.tree.map(jnp.add, products, product)
+            scores.append(np.asarray(scored)[: len(part)])
             count(len(part))
     ridge = RIDGE * np.eye(len(square))
     inverse = np.linalg.inv(square + ridge).astype(np.float32)[len(samples) :]
     sums = {layer: np.asarray((products or {})[layer]) for layer in layers}
-    return [{layer: np.tensordot(row, sums[layer], 1) for layer in layers} for row in inverse]
+    fitted: list[Features] = [
+        {layer: np.tensordot(row, sums[layer], 1) for layer in layers} for row in inverse
+    ]
+    return fitted, np.concatenate(scores)
 
 
 def _heads(network: Network, names: list[str]) -> tuple[int, ...]:
@@ -161,20 +180,21 @@ def _normal_equations(
     means: Float[Array, " attributes"],
     layers: tuple[str, ...],
     heads: tuple[int, ...],
-) -> tuple[Float[Array, "columns columns"], Features]:
-    """Return one batch's part of both sides of the regression.
+) -> tuple[Float[Array, "columns columns"], Features, Float[Array, "faces attributes"]]:
+    """Return one batch's part of both sides of the regression, and its scores.
 
     Rows of zeros in `base` are padding.
     """
     scored = any(head >= 0 for head in heads)
     features = extract(backbone, params, images, (*layers, LOGITS) if scored else layers)
     guesses = jnp.broadcast_to(jnp.expand_dims(means, 0), labels.shape)
+    scores = jnp.zeros_like(labels)
     if scored:
         outputs = jnp.maximum(jnp.array(heads), 0)
-        probabilities = jax.nn.sigmoid(jnp.take(features[LOGITS], outputs, axis=-1))
         has_head = jnp.expand_dims(jnp.array(heads) >= 0, 0)
-        guesses = jnp.where(has_head, probabilities, guesses)
+        scores = jnp.where(has_head, jnp.take(features[LOGITS], outputs, axis=-1), scores)
+        guesses = jnp.where(has_head, jax.nn.sigmoid(scores), guesses)
     filled = jnp.where(jnp.isnan(labels), guesses, labels)
     columns = jnp.concatenate([base, filled * base[:, :1]], -1)
     products: Features = {layer: jnp.tensordot(columns.T, features[layer], 1) for layer in layers}
-    return columns.T @ columns, products
+    return columns.T @ columns, products, scores

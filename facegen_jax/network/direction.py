@@ -20,6 +20,10 @@ HOW_TO_BUILD = (
 )
 
 
+Levels = tuple[float, float]
+"""The network's usual score (logit) of faces without an attribute and of faces with it."""
+
+
 class Direction(NamedTuple):
     """One attribute's direction in feature space."""
 
@@ -30,6 +34,8 @@ class Direction(NamedTuple):
     sign: int = 1
     """-1 for the name of an opposite (Youth is -Senior): the head's score then counts
     negatively."""
+    levels: Levels | None = None
+    """Scores of the attribute, not of its opposite; None if the network does not score it."""
 
 
 def shipped_directions(network: Network) -> Path:
@@ -49,7 +55,7 @@ def load_direction(network: Network, name: str, path: Path | None = None) -> Dir
         CheckpointError: no directions for this network, or an unknown name (the message lists the
             known ones).
     """
-    tensors, scales, opposites = _read(network, path)
+    tensors, scales, opposites, levels = _read(network, path)
     known = by_spelling((*scales, *opposites))
     if normalise(name) not in known:
         hint = did_you_mean(name, known.values())
@@ -63,13 +69,15 @@ def load_direction(network: Network, name: str, path: Path | None = None) -> Dir
         owner, _, layer = key.rpartition("/")
         if owner == attribute:
             maps[layer] = sign * scales[attribute] * tensor.astype(np.float32)
-    return Direction(attribute, maps, sign)
+    without, having = levels.get(attribute, (None, None))
+    known_levels = None if without is None or having is None else (without, having)
+    return Direction(attribute, maps, sign, known_levels)
 
 
 def _read(
     network: Network, path: Path | None
-) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, str]]:
-    """Return the tensors, scales and opposites of a file of directions."""
+) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, str], dict[str, list[float]]]:
+    """Return the tensors, scales, opposites and levels of a file of directions."""
     shipped = path is None
     path = shipped_directions(network) if path is None else path
     if not path.is_file():
@@ -84,7 +92,8 @@ def _read(
             "build the directions again"
         )
     try:
-        return tensors, json.loads(metadata["scales"]), json.loads(metadata["opposites"])
+        levels = json.loads(metadata.get("levels", "{}"))
+        return tensors, json.loads(metadata["scales"]), json.loads(metadata["opposites"]), levels
     except (KeyError, ValueError):
         raise CheckpointError(f"{path}: not a file of attribute directions") from None
 

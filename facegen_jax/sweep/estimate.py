@@ -9,6 +9,7 @@ import jax
 from ..descent import batch
 from ..descent.problem import Problem, stack
 from ..descent.solver import CHUNK, Solver
+from ..edit.calibration import STEPS, applies
 from ..edit.material import finish
 from ..network.protocol import Network
 from . import work
@@ -34,6 +35,8 @@ class Estimate(NamedTuple):
     """Seconds for one step of one edit, within a batch."""
     other_seconds: float
     """Seconds that one run takes besides its descent."""
+    trial_steps: int
+    """Steps that calibration takes for each face."""
 
 
 def estimate(config: Sweep, plan: Plan, network: Network, group: Group) -> Estimate:
@@ -53,7 +56,8 @@ def estimate(config: Sweep, plan: Plan, network: Network, group: Group) -> Estim
     began = time.perf_counter()
     finish(ready.request, network, ready.material, best)
     other_seconds = ready.seconds + time.perf_counter() - began
-    return Estimate(size, memory, compile_seconds, step_seconds, other_seconds)
+    trial_steps = STEPS if applies(ready.request, network, ready.material) else 0
+    return Estimate(size, memory, compile_seconds, step_seconds, other_seconds, trial_steps)
 
 
 def _measure(
@@ -129,6 +133,8 @@ def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:
             estimates[group.program] = estimate(config, plan, network, group)
         each = estimates[group.program]
         seconds = len(group.runs) * (group.solver.steps * each.step_seconds + each.other_seconds)
+        faces = len({run.pair for run in group.runs})
+        seconds += faces * each.trial_steps * each.step_seconds
         seconds += each.compile_seconds if compiles else 0
         total_seconds += seconds
         lines.append(

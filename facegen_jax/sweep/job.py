@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..descent.solver import Solver
+from ..edit.settings import Edit
 from ..network.protocol import Network
 from .folder import Folder
 from .plan import Plan
@@ -31,6 +32,8 @@ class Job:
     tally: Tally = field(default_factory=Tally)
     batch_sizes: dict[tuple[Solver, int], int] = field(default_factory=dict)
     """Batch size by `Group.program`; halved when memory runs out."""
+    factors: dict[Edit, float] = field(default_factory=dict)
+    """Calibrated factors of the latest faces, by what they depend on."""
 
     def stopped(self) -> SweepStopped:
         """Return the exception for a requested stop."""

@@ -18,6 +18,7 @@ from ..report import results
 from ..report.result import Result
 from . import frames, snapshot, work
 from .batches import Batches
+from .calibration import calibrated
 from .estimate import batch_size
 from .job import Job, SweepStopped
 from .plan import Group, missing
@@ -68,6 +69,7 @@ def _solve(job: Job, group: Group, ready: list[Ready], problems: Problem) -> Ite
         return
     ids = [each.run.id for each in ready]
     try:
+        ready, problems = calibrated(job, ready, problems, size)
         solutions = _descend(job, group.solver, ids, *batch.padded(problems, size))
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())[:300]

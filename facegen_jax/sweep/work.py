@@ -11,29 +11,17 @@ import numpy as np
 
 from ..descent.problem import Problem
 from ..descent.solution import Solution
+from ..edit.calibration import NEUTRAL
 from ..edit.material import Material, assemble, finish, gather
 from ..edit.record import chosen_guides, losses
 from ..edit.request import Request, resolve
-from ..edit.settings import Edit, Weights
+from ..edit.settings import Edit
 from ..network.protocol import Network
 from ..report.result import Result
 from .job import Job
 from .plan import Plan, Run
 
 Gather = Callable[[Edit], Material]
-NEUTRAL = {
-    "weights": Weights(),
-    "learning_rate": None,
-    "strength": (1.0,),
-    "noise": 0.0,
-    "seed": 0,
-    "steps": 1,
-    "optimizer": "adam",
-    "paste_back": False,
-    "term_weights": (),
-}
-"""Constants for the options that do not affect the material, so that runs that differ only in these
-share one."""
 NO_PHOTO = np.zeros((0, 0, 3), np.float32)
 
 
@@ -45,6 +33,8 @@ class Ready(NamedTuple):
     material: Material
     seconds: float
     """Time spent on preparing it."""
+    factor: float | None = None
+    """What calibration multiplied its strength by."""
 
 
 def cached_gather(plan: Plan, network: Network) -> Gather:
@@ -104,7 +94,7 @@ def complete(job: Job, ready: Ready, solution: Solution, seconds: float) -> Resu
         OSError: the files cannot be written.
     """
     began, id, folder = time.perf_counter(), ready.run.id, job.folder
-    finished = finish(ready.request, job.network, ready.material, solution.image)
+    finished = finish(ready.request, job.network, ready.material, solution.image, ready.factor)
     total, parts = losses(solution)
     result = _result(job.plan, ready.run, _error(ready, solution))._replace(
         loss=total,
