@@ -50,7 +50,7 @@ def save(folder, params):
         save_directions(path, network, {"Hat": maps}, {"Hat": 1.0}, {"Bare": "Hat"}, levels)
         return options
 
-    plain = replace(write(["Hat", "B", "C"]), scaling="natural", steps=calibration.STEPS)
+    plain = replace(write(["Hat", "B", "C"]), scaling="natural", steps=100)
     rises = logits(plain, edit(plain)[0].solution.image) - logits(plain)
     names = ["A", "B", "C"]
     names[int(np.argmax(rises))] = "Hat"
@@ -78,16 +78,28 @@ def factor(options: Edit) -> float | None:
     return record["metrics"].get("strength_factor")
 
 
-def test_factor_takes_the_score_of_the_trial_to_its_level(save):
-    plain = replace(save(), scaling="natural", steps=calibration.STEPS)
+def usual(level: float) -> tuple[float, float]:
+    """Return usual scores without and with an attribute that put a natural one at a level."""
+    return level - calibration.SHARE, level + 1 - calibration.SHARE
+
+
+@pytest.fixture
+def converged(monkeypatch):
+    """Make trials so long that the random network, too, responds in proportion."""
+    monkeypatch.setattr(calibration, "TRIALS", (100, 100))
+
+
+def test_factor_takes_the_score_to_its_level(save, converged):
+    plain = replace(save(), scaling="natural", steps=100)
     own = score(plain)
     rise = score(plain, edit(plain)[0].solution.image) - own
     assert rise > 0.01
-    for share in (0.5, 1.0, 1.5):
-        options = save(own - rise, own + share * rise)
-        assert factor(options) == pytest.approx(share, rel=0.02)
-    assert factor(save(own, own + 100 * rise)) == pytest.approx(calibration.MOST)
-    assert factor(save(own, own - rise)) == pytest.approx(calibration.LEAST)
+    for share in (0.4, 0.7, 1.0):
+        found = factor(save(*usual(own + share * rise)))
+        result = edit(replace(plain, strength=(found,)))[0].solution.image
+        assert score(plain, result) - own == pytest.approx(share * rise, abs=0.1 * rise)
+    assert factor(save(*usual(own + 100 * rise))) == pytest.approx(calibration.MOST)
+    assert factor(save(*usual(own - rise))) == pytest.approx(calibration.LEAST)
 
 
 def test_turning_down_looks_at_the_level_without(save):
@@ -95,7 +107,16 @@ def test_turning_down_looks_at_the_level_without(save):
     for name, strength in (("Hat", -1.0), ("Bare", 1.0), ("Hat:-2", 0.5)):
         down = {"attribute": name, "strength": (strength,)}
         assert factor(replace(save(own - 100, own), **down)) == pytest.approx(calibration.MOST)
-        assert factor(replace(save(own, own - 100), **down)) == pytest.approx(calibration.LEAST)
+        assert factor(replace(save(own + 10, own + 50), **down)) == pytest.approx(calibration.LEAST)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [(-1.0, -0.5), (1.0, 0.5), (2.0, 1.0), (2.5, 1.5), (3.0, 2.0), (4.0, 3.0)],
+)
+def test_crossing_is_linear_between_trials_in_any_order(level, expected):
+    tried, scores = np.array([0.0, 2.0, 1.0]), np.array([0.0, 3.0, 2.0])
+    assert calibration._crossing(tried, scores, level) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +132,7 @@ def test_turning_down_looks_at_the_level_without(save):
 )
 def test_factor_depends_on_face_and_attribute_alone(change, save):
     own = score(save())
-    options = save(own - 0.05, own + 0.05)
+    options = save(*usual(own + 0.05))
     expected = factor(options)
     assert expected not in (None, calibration.LEAST, calibration.MOST)
     assert factor(replace(options, **change)) == pytest.approx(expected, rel=1e-3)
@@ -143,7 +164,7 @@ def test_directions_without_levels_are_not_calibrated(save):
 
 def test_sweep_and_edit_agree_and_settings_of_a_face_share_a_trial(save, folder, monkeypatch):
     own = score(save())
-    options = save(own - 0.05, own + 0.05)
+    options = save(*usual(own + 0.05))
     (folder / "pairs.csv").write_text("reference,attribute\n0.png,Hat\n1.png,Hat\n")
     base = {name: getattr(options, name) for name in ("params", "align", "directions", "steps")}
     grid = ("strength=1,2,-1", "weights.identity=0.5,2")
@@ -158,7 +179,7 @@ def test_sweep_and_edit_agree_and_settings_of_a_face_share_a_trial(save, folder,
     sweep = Sweep(folder / "pairs.csv", folder / "out", grid, batch_size=5, **base)
     found = list(run_sweep(sweep))
     assert [each.status for each in found] == ["ok"] * 12
-    assert sum(trials) == 4  # two faces, up and down
+    assert sum(trials) == 2 * 4  # two trials of two faces, up and down
     for each in found:
         alone = replace(
             options,

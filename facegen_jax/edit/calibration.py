@@ -1,8 +1,8 @@
-"""How much of an attribute is natural on this very face: a short trial tells how it responds.
+"""How much of an attribute is natural on this very face: short trials tell how it responds.
 
 The same direction does too much to one face and too little to another, and somebody who half smiles
-needs half a smile. So each face is edited once with the default weights in a few steps, the
-network scores the trial, and the strength is rescaled to take the score to what is usual for faces
+needs half a smile. So each face is edited twice in a few steps, with the default weights; the
+network scores the trials, and the strength is rescaled to take the score to what is usual for faces
 with the attribute. A strength of 1 then means the same for everybody.
 
 The factor depends on the face and the attribute alone, not on loss weights or learning rate.
@@ -15,21 +15,27 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from ..descent.batch import padded
 from ..descent.problem import Problem, amplified
 from ..names import by_spelling, normalise
 from ..network import metrics
 from ..network.protocol import Network
-from ..types import Image
+from ..types import Images
 from .material import Material, program, weights
 from .request import Request, resolve
 from .settings import Jitter, Weights
 
-STEPS = 40
-"""Steps of the trial: enough for its score to tell how the whole descent will end."""
-LEAST, MOST = 0.3, 1.8
+TRIALS = (40, 20)
+"""Steps of each trial: enough for its score to tell how the whole descent will end. A later trial
+starts from the change of the one before, scaled to the new strength."""
+STEPS = sum(TRIALS)
+LEAST, MOST = 0.2, 2.0
 """Bounds of the factor: a direction is not trusted far beyond the faces that it was fitted on."""
+SHARE = 0.75
+"""A face reaches an attribute at this share of the way from the usual score without it to the usual
+score with it: the median of those who have it shows it strongly."""
 SMALLEST = 1e-3
 """A change of the score below this counts as none."""
 NEUTRAL = {
@@ -38,7 +44,7 @@ NEUTRAL = {
     "strength": (1.0,),
     "noise": 0.0,
     "seed": 0,
-    "steps": STEPS,
+    "steps": TRIALS[0],
     "optimizer": "adam",
     "paste_back": False,
     "term_weights": (),
@@ -84,36 +90,66 @@ def factors(
     neutral = [resolve(replace(case.request.options, **NEUTRAL, jitter=Jitter())) for case in cases]
     pairs = zip(neutral, cases, strict=True)
     numbers = [weights(request, network, case.material) for request, case in pairs]
-    strengths = [abs(case.request.options.strength[0]) for case in cases]
-    trials = amplified(problems, 1 / jnp.array(strengths, jnp.float32))._replace(
-        start=problems.targets.reference["image"],
+    strengths = np.array([abs(case.request.options.strength[0]) for case in cases])
+    trials = problems._replace(
         weights=jnp.array(numbers, jnp.float32),
         learning_rate=jnp.full(len(cases), neutral[0].learning_rate, jnp.float32),
         seed=jnp.zeros(len(cases), jnp.uint32),
     )
-    solver = program(neutral[0], network)
-    solutions = solver.run_stacked(network, *(padded(trials, size) if size else (trials, None)))
-    return [
-        _factor(case, network, solution.image)
-        for case, solution in zip(cases, solutions, strict=True)
-    ]
+    images = references = problems.targets.reference["image"]
+    tried, scores = [np.zeros(len(cases))], [_scores(network, images)]
+    found, solver = np.ones(len(cases)), program(neutral[0], network)
+    for steps in TRIALS:
+        trial = amplified(trials._replace(start=images), jnp.asarray(found / strengths))
+        stacked = padded(trial, size) if size else (trial, None)
+        solutions = replace(solver, steps=steps).run_stacked(network, *stacked)
+        images = jnp.stack([solution.image for solution in solutions])
+        tried.append(found)
+        scores.append(_scores(network, images))
+        rows = zip(cases, np.stack(tried, 1), np.stack(scores, 1), strict=True)
+        found = np.array([_factor(case, network, *points) for case, *points in rows])
+        ratio = jnp.reshape(jnp.asarray(found / tried[-1], jnp.float32), (-1, 1, 1, 1))
+        images = jnp.clip(references + ratio * (images - references), 0, 1)
+    return found.tolist()
 
 
-def _factor(case: Case, network: Network, trial: Image) -> float:
-    """Return the factor that takes the scores where they belong, by the secant through the trial.
+def _scores(network: Network, images: Images) -> Float[np.ndarray, "batch attributes"]:
+    return np.asarray(metrics.attribute_scores(network, images))
+
+
+def _factor(
+    case: Case,
+    network: Network,
+    tried: Float[np.ndarray, " trials"],
+    scores: Float[np.ndarray, "trials attributes"],
+) -> float:
+    """Return the factor that takes the scores where they belong.
 
     Several attributes share the mean of their factors.
     """
-    (reference, source, _), found = case.material, list[float]()
-    images = jnp.stack([jnp.asarray(reference.image), jnp.asarray(trial)])
-    before, after = np.asarray(metrics.attribute_scores(network, images))
-    known = by_spelling(network.attributes)
+    source, found = case.material.source, list[float]()
+    known, sign = (
+        by_spelling(network.attributes),
+        math.copysign(1, case.request.options.strength[0]),
+    )
     for (name, amount), (without, having) in zip(source.heads, source.levels, strict=True):
-        column = network.attributes.index(known[normalise(name)])
-        amount *= math.copysign(1, case.request.options.strength[0])
-        wanted = abs(amount) * ((having if amount > 0 else without) - before[column])
-        change = after[column] - before[column]
-        if amount < 0:
-            wanted, change = -wanted, -change
-        found.append(float(np.clip(wanted / max(change, SMALLEST), LEAST, MOST)))
+        column = scores[:, network.attributes.index(known[normalise(name)])]
+        amount *= sign
+        usual, wanted = (without, having) if amount > 0 else (-having, -without)
+        level = usual + SHARE * (wanted - usual)
+        values = column if amount > 0 else -column
+        reached = values[0] + abs(amount) * (level - values[0])
+        found.append(float(np.clip(_crossing(tried, values, reached), LEAST, MOST)))
     return sum(found) / len(found)
+
+
+def _crossing(
+    tried: Float[np.ndarray, " trials"], scores: Float[np.ndarray, " trials"], level: float
+) -> float:
+    """Return where scores reach a level, linear between the trials and beyond the last."""
+    order = np.argsort(tried)
+    tried, scores = tried[order], scores[order]
+    last = len(tried) - 1
+    end = next((index for index in range(1, last) if scores[index] >= level), last)
+    rise = (scores[end] - scores[end - 1]) / max(tried[end] - tried[end - 1], SMALLEST)
+    return float(tried[end - 1] + (level - scores[end - 1]) / max(rise, SMALLEST))
