@@ -223,10 +223,10 @@ def test_identity_region_holds_the_reference(files, run, directions):
 @pytest.mark.parametrize(
     ("attribute", "guided", "region"),
     [
-        ("Smiling", False, "mouth+cheeks"),
+        ("Smiling", False, None),
+        ("Smiling", True, "mouth+cheeks"),
         ("smiling+Bushy_Eyebrows", True, "mouth+cheeks+brows"),
-        ("Hat", False, None),
-        ("Smiling+Hat", False, None),
+        ("Smiling+Hat", True, "face"),
         ("Hat", True, "face"),
         ("Eyeglasses/No Eyewear", True, "eyes+brows"),
         (None, True, "face"),

@@ -19,9 +19,7 @@ import jax
 import numpy as np
 import tyro
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "attributes"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
-from attributes import save_sheet
 from edits import Case, choose_cases, edit_over_strengths, label, of_half
 from judge import Bench, load_judge, opinion
 from measure import kernel_distance, scores
@@ -30,7 +28,8 @@ from ways import WAYS
 
 from facegen_jax.command import progress_bar
 from facegen_jax.edit.guides import Pool
-from facegen_jax.faces import align
+from facegen_jax.faces import align, image
+from facegen_jax.faces.strip import strip
 from facegen_jax.gallery.features import describe
 from facegen_jax.gallery.labels import having, load_gallery
 from facegen_jax.network.checkpoint import load_network
@@ -78,10 +77,14 @@ def real_features(config: Config, pool: Pool, bench: Bench, size: int) -> dict[s
 
 def save_sheets(folder: Path, cases: list[Case], columns: list[tuple[str, list[Image]]]) -> None:
     """Draw a sheet for each attribute: a row for each face, a column for each strength."""
+    folder.mkdir(parents=True, exist_ok=True)
     for attribute in {case.attribute for case in cases}:
-        mine = [index for index, case in enumerate(cases) if case.attribute == attribute]
-        chosen = [(title, [images[index] for index in mine]) for title, images in columns]
-        save_sheet(folder / f"{attribute}.png".replace(" ", "_"), chosen)
+        rows = [
+            strip([(title, images[index]) for title, images in columns], height=150)
+            for index, case in enumerate(cases)
+            if case.attribute == attribute
+        ]
+        image.save(folder / f"{attribute}.png".replace(" ", "_"), np.concatenate(rows))
 
 
 def measure(config: Config, network: Network, pool: Pool) -> dict:

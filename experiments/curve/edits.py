@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from attributes import one_photo_each
 from people import Half, belongs
 from tqdm import tqdm
 from ways import Way
@@ -52,6 +51,15 @@ def of_half(gallery: Gallery, half: Half) -> Choice:
     pairs = zip(gallery.identities, gallery.filenames, strict=True)
     identities = np.array([identity or filename for identity, filename in pairs])
     return belongs(gallery.folder.resolve().name, identities, half)
+
+
+def one_photo_each(gallery: Gallery, chosen: Choice, count: int) -> list[int]:
+    """Return the rows of one photo each of `count` people, or of all, spread over the table."""
+    first: dict[str, int] = {}
+    for row in np.flatnonzero(chosen).tolist():
+        first.setdefault(gallery.identities[row] or gallery.filenames[row], row)
+    rows = list(first.values())
+    return [rows[i] for i in np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
 
 
 def choose_cases(

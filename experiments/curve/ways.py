@@ -57,7 +57,12 @@ WAYS = {
     "paper, one guide": Way({**PAPER, "k": 1}),
     "paper, five guides": Way(PAPER),
     "Interpolation": Way(
-        {"region": "none", "weights": {"identity": 0.0}, "scaling": "natural"},
+        {
+            "region": "none",
+            "weights": {"identity": 0.0},
+            "scaling": "natural",
+            "shrinkage": False,
+        },
         (0.2, 0.33, 0.5, 0.66, 0.83, 1.0, 1.25, 1.5),
     ),
     "Interpolation, published layers": Way(
@@ -67,12 +72,6 @@ WAYS = {
         }
     ),
     "guides": Way({"target": "patches"}),
-    "named attribute, first edition": Way({"scaling": "natural"}, gallery=False),
     "gallery": Way({}),
     "named attribute": Way({}, gallery=False),
-    "x n none": Way({"region": "none"}, gallery=False),
-    "x n none noid": Way({"region": "none", "weights": {"identity": 0.0}}, gallery=False),
-    "x n noid": Way({"weights": {"identity": 0.0}}, gallery=False),
-    "x g none noid": Way({"region": "none", "weights": {"identity": 0.0}}),
-    "x g noid": Way({"weights": {"identity": 0.0}}),
 }

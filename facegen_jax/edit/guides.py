@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..descent import targets
+from ..descent.moments import moments, shrunk
 from ..descent.patches import best_patches
 from ..faces import align, colour, image, regions
 from ..gallery.features import Described, describe
@@ -173,15 +175,19 @@ def _difference(
     directions, levels = list[tuple[Features, float]](), list[Levels]()
     for name, amount in request.attributes:
         choices = (lacking(gallery, name) & matched, having(gallery, name) & matched)
-        without, positive = (targets.mean(network, read, images(choice)) for choice in choices)
-        direction = {layer: positive[layer] - without[layer] for layer in layers}
+        without, positive = (moments(network, read, images(choice)) for choice in choices)
+        direction = {layer: positive.mean[layer] - without.mean[layer] for layer in layers}
+        if options.shrinkage:
+            error = jax.tree.map(jnp.add, without.error, positive.error)
+            direction = shrunk(direction, error)
         deep = {layer: values for layer, values in direction.items() if layer != "image"}
         beta = options.scaling == "beta"
         scale = targets.interpolation_scale(deep) if beta else DIFFERENCE_SCALE
         directions.append((direction, amount * scale))
         if heads:
             column = heads[len(levels)]
-            levels.append((float(without[LOGITS][column]), float(positive[LOGITS][column])))
+            low, high = (float(each.mean[LOGITS][column]) for each in (without, positive))
+            levels.append((low, high))
     return Source(targets.add_directions(directions), chosen=tuple(chosen), levels=tuple(levels))
 
 

@@ -54,7 +54,7 @@ REGIONS = {
         "Wavy Hair",
     ),
 }
-"""The region of each attribute. Others act on the whole face, or everywhere if they are tuned."""
+"""The region in which guides act for each attribute, the whole face for others."""
 _REGION_OF = {normalise(name): region for region, names in REGIONS.items() for name in names}
 
 
@@ -63,10 +63,10 @@ def acting(
 ) -> Path | str | None:
     """Return where the attribute acts: a mask's file, regions by name, or None for everywhere."""
     chosen: Path | str | None = options.mask or options.region
-    if chosen is None and align.unaligned(options.align, by_hand=bool(options.landmarks)):
-        chosen = "face" if guided else None  # the regions of an unaligned face are unknown
-    elif chosen is None:
-        chosen = _default_region([name for name, _ in attributes], guided=guided)
+    if chosen is None and guided:  # a direction knows by itself where it acts
+        unaligned = align.unaligned(options.align, by_hand=bool(options.landmarks))
+        # The regions of an unaligned face are unknown.
+        chosen = "face" if unaligned else _default_region([name for name, _ in attributes])
     return None if str(chosen).lower() == "none" else chosen
 
 
@@ -78,12 +78,10 @@ def held(options: Edit, inside: Path | str | None, *, guided: bool) -> Path | st
     return None if str(chosen).lower() == "none" else chosen
 
 
-def _default_region(names: list[str], *, guided: bool) -> str | None:
+def _default_region(names: list[str]) -> str:
     found = [_REGION_OF.get(normalise(name.partition("/")[0])) for name in names]
     known = [region for region in found if region]
-    if not known or len(known) < len(found):
-        return "face" if guided else None
-    return "+".join(known)
+    return "+".join(known) if known and len(known) == len(found) else "face"
 
 
 def build(

@@ -99,6 +99,9 @@ class Options:
     mean, or their mean weighted by similarity. With a gallery also the difference: the direction
     from its most similar faces without the attribute to those with it (default: patches for your
     own guides, difference for a gallery)."""
+    shrinkage: bool = True
+    """Shrink a difference where chance explains it: where two random sets of as many faces would
+    differ as much."""
     scaling: Literal["calibrated", "natural", "beta"] = "calibrated"
     """What a strength of 1 means for directions and differences: what the face needs, measured by a
     short trial (where the network scores the attribute); the same factor for every face; or, for a
@@ -138,8 +141,8 @@ class Options:
     reference is kept (black)."""
     region: str | None = None
     """Region where the attribute may act: mouth, eyes, brows, nose, cheeks, jaw, hair, face, or
-    several as in mouth+jaw; none for everywhere (default: the region that the attribute belongs
-    to)."""
+    several as in mouth+jaw; none for everywhere (default: everywhere; with guides the region that
+    the attribute belongs to)."""
     identity_mask: Path | None = None
     """Grey image: where the reference's own maps are held (default: where the attribute may not
     act)."""

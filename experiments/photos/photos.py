@@ -1,6 +1,6 @@
 """Edit six full photos, from the input file to the pasted-back output file.
 
-    python experiments/attributes/photos.py --faces FOLDER --out FOLDER
+    python experiments/photos/photos.py --faces FOLDER --out FOLDER
 
 The photos are made from held-out LFW photos: one is unchanged, the others are enlarged, shrunk,
 rotated, off centre, or show two faces. For each edit in
@@ -8,19 +8,25 @@ rotated, off centre, or show two faces. For each edit in
 the scores and the largest change outside the square that was edited, which should be 0.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
-from attributes import references
 
 from facegen_jax.edit.engine import edit
 from facegen_jax.edit.settings import Edit
 from facegen_jax.faces import align, geometry, image
 from facegen_jax.faces.strip import strip
+from facegen_jax.gallery.labels import load_gallery
+from facegen_jax.gallery.sample import held_out
 from facegen_jax.types import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "curve"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
+from edits import one_photo_each
 
 SIZE = 112
 """Side in pixels of the square that is edited: the small network's size."""
@@ -116,7 +122,8 @@ def save_sheet(path: Path, strips: list[Image]) -> None:
 
 def main(config: Config) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
-    paths = references(config.faces / "lfw", 7)
+    gallery = load_gallery(config.faces / "lfw")
+    paths = [gallery.path(row) for row in one_photo_each(gallery, held_out(gallery), 7)]
     for name, photo in make_photos(paths).items():
         image.save(config.out / f"{name}.png", photo)
     for title in EDITS:
