@@ -414,7 +414,7 @@ def test_unwritable_folder_is_refused_up_front(files, monkeypatch):
 def test_default_weights_become_the_objective_weights():
     weights = Weights()
     assert recipe.objective(weights).weights == (
-        recipe.DESCRIPTOR_SHARE * weights.identity,
+        recipe.TUNED_DESCRIPTOR * weights.identity,
         weights.attribute,
         weights.pixels,
         weights.total_variation,

@@ -24,7 +24,7 @@ from edits import Case, choose_cases, edit_over_strengths, label, of_half
 from judge import Bench, load_judge, opinion
 from measure import kernel_distance, scores
 from people import Half
-from ways import WAYS
+from ways import ATTRIBUTES, WAYS
 
 from facegen_jax.command import progress_bar
 from facegen_jax.edit.guides import Pool
@@ -36,7 +36,6 @@ from facegen_jax.network.checkpoint import load_network
 from facegen_jax.network.protocol import Network
 from facegen_jax.types import Image
 
-ATTRIBUTES = ("Eyeglasses", "Smiling", "Mustache", "Mouth Slightly Open", "Senior", "Bangs")
 REAL_FACES = 60
 """Real faces with each attribute that results are compared with as a set."""
 

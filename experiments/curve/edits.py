@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from people import Half, belongs
 from tqdm import tqdm
-from ways import Way
+from ways import OWN_REGION, Way
 
 from facegen_jax.descent.batch import run_batch
 from facegen_jax.descent.problem import Problem, stack
+from facegen_jax.descent.solution import Solution
 from facegen_jax.edit import calibration
 from facegen_jax.edit.guides import Pool
+from facegen_jax.edit.masks import region_of
 from facegen_jax.edit.material import Material, assemble, gather, program
 from facegen_jax.edit.request import Request, resolve
 from facegen_jax.edit.settings import Edit, Weights
@@ -78,18 +80,20 @@ def choose_cases(
     return cases
 
 
-def request_of(way: Way, pool: Pool, case: Case, steps: int) -> Request:
-    """Return the edit of one case, at a strength of 1."""
-    gallery, options = pool.gallery, dict(way.options)
+def request_of(way: Way, pool: Pool, case: Case, **options: Any) -> Request:
+    """Return the edit of one case, at a strength of 1, with further options."""
+    gallery, options = pool.gallery, {**way.options, **options}
     options["weights"] = Weights(**options.get("weights", {}))
     attribute = case.attribute
+    if options.get("region") == OWN_REGION:
+        options["region"] = region_of([attribute])
     if way.gallery:
         options["gallery"] = gallery.folder
         if options.get("target", "difference") == "difference":
             attribute = label(gallery, attribute)
         if knows(gallery, "Male") and case.attribute != "Mustache":
             options.setdefault("match", ("Male",))
-    edit = Edit(gallery.path(case.row), Path("out.png"), attribute=attribute, steps=steps)
+    edit = Edit(gallery.path(case.row), Path("out.png"), attribute=attribute)
     return resolve(replace(edit, **options))
 
 
@@ -100,7 +104,7 @@ def edit_over_strengths(
 
     As with several strengths on the command line, each descent starts from the result before.
     """
-    requests = [request_of(way, pool, case, steps) for case in cases]
+    requests = [request_of(way, pool, case, steps=steps) for case in cases]
     materials = [
         gather(request, network, pool if way.gallery else None)
         for request in tqdm(requests, "faces and attributes", leave=False)
@@ -113,8 +117,27 @@ def edit_over_strengths(
             results = [way.baseline(material, strength) for material in materials]
         else:
             strengths = [strength * factor for factor in calibrated]
-            results = _descend(network, requests, materials, results, strengths)
+            solutions = _descend(network, requests, materials, results, strengths)
+            results = images(solutions)
         yield strength, references, results
+
+
+def images(solutions: list[Solution]) -> list[Image]:
+    """Return the images of solutions."""
+    return [solution.image for solution in solutions]
+
+
+def solve(
+    network: Network, pool: Pool, requests: list[Request]
+) -> tuple[list[Image], list[Solution]]:
+    """Solve edits at a strength of 1; return their references and solutions."""
+    materials = [
+        gather(request, network, pool if request.options.gallery else None)
+        for request in tqdm(requests, "faces and attributes", leave=False)
+    ]
+    references = [material.reference.image for material in materials]
+    strengths = _factors(network, requests, materials)
+    return references, _descend(network, requests, materials, references, strengths)
 
 
 def _factors(network: Network, requests: list[Request], materials: list[Material]) -> list[float]:
@@ -133,7 +156,7 @@ def _descend(
     materials: list[Material],
     starts: list[Image],
     strengths: list[float],
-) -> list[Image]:
+) -> list[Solution]:
     """Solve all cases, each at its strength."""
     solver, problems = program(requests[0], network), list[Problem]()
     for request, material, start, strength in zip(
@@ -141,5 +164,4 @@ def _descend(
     ):
         single = resolve(replace(request.options, strength=(strength,)))
         problems.append(assemble(single, network, material)._replace(start=start))
-    solutions = run_batch(solver, network, problems, batch_size=BATCH)
-    return [solution.image for solution in solutions]
+    return run_batch(solver, network, problems, batch_size=BATCH)

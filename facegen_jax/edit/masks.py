@@ -66,7 +66,7 @@ def acting(
     if chosen is None and guided:  # a direction knows by itself where it acts
         unaligned = align.unaligned(options.align, by_hand=bool(options.landmarks))
         # The regions of an unaligned face are unknown.
-        chosen = "face" if unaligned else _default_region([name for name, _ in attributes])
+        chosen = "face" if unaligned else region_of([name for name, _ in attributes])
     return None if str(chosen).lower() == "none" else chosen
 
 
@@ -78,7 +78,8 @@ def held(options: Edit, inside: Path | str | None, *, guided: bool) -> Path | st
     return None if str(chosen).lower() == "none" else chosen
 
 
-def _default_region(names: list[str]) -> str:
+def region_of(names: list[str]) -> str:
+    """Return the regions that attributes belong to, joined; the face if one is not known."""
     found = [_REGION_OF.get(normalise(name.partition("/")[0])) for name in names]
     known = [region for region in found if region]
     return "+".join(known) if known and len(known) == len(found) else "face"

@@ -24,9 +24,10 @@ LAYERS = tuple(dict.fromkeys((*HELD_LAYERS, *TUNED_LAYERS, *GUIDED_LAYERS, "conv
 GUIDED_SMOOTHNESS, GUIDED_CHROMA = 3.0, 10.0
 """Factors on the weights of total variation and colour with guides, whose own colours are
 unwanted."""
-DESCRIPTOR_SHARE = 0.25
-"""Weight of the descriptor in the identity part: enough to stay the same person, little enough to
-let the attribute come."""
+GUIDED_DESCRIPTOR, TUNED_DESCRIPTOR = 0.25, 0.025
+"""Weight of the descriptor in the identity part, with guides and with a direction: enough to stay
+the same person, little enough to let the attribute come. Guides are other people; a direction
+hardly moves the person, and a larger weight undoes the attribute first."""
 
 
 def objective(
@@ -52,7 +53,7 @@ def objective(
     """
     inside = None if area is None else INSIDE
     describing = DescriptorIdentity() if described else Identity(("conv5_3",))
-    identity = DESCRIPTOR_SHARE * describing
+    identity = (GUIDED_DESCRIPTOR if guided else TUNED_DESCRIPTOR) * describing
     if held:
         identity = identity + Identity(HELD_LAYERS, HELD)
     # A masked distance is a mean over the mask: without this factor a small region would be pushed
