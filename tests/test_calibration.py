@@ -42,7 +42,7 @@ def save(folder, params):
         checkpoint.save_network(file, params, metadata)
         network, reference = checkpoint.load_network(str(file)), image.load(folder / "0.png")
         bright = reference.copy()
-        bright[2:12] += 0.1
+        bright[2:12] -= 0.1
         layers = ("image", *recipe.TUNED_LAYERS)
         before, after = (extract(params, face, layers) for face in (reference, bright))
         maps: Features = {layer: np.asarray(after[layer] - before[layer]) for layer in layers}
@@ -132,7 +132,7 @@ def test_crossing_is_linear_between_trials_in_any_order(level, expected):
 )
 def test_factor_depends_on_face_and_attribute_alone(change, save):
     own = score(save())
-    options = save(*usual(own + 0.05))
+    options = save(*usual(own + 0.7))
     expected = factor(options)
     assert expected not in (None, calibration.LEAST, calibration.MOST)
     assert factor(replace(options, **change)) == pytest.approx(expected, rel=1e-3)
@@ -164,7 +164,7 @@ def test_directions_without_levels_are_not_calibrated(save):
 
 def test_sweep_and_edit_agree_and_settings_of_a_face_share_a_trial(save, folder, monkeypatch):
     own = score(save())
-    options = save(*usual(own + 0.05))
+    options = save(*usual(own + 0.7))
     (folder / "pairs.csv").write_text("reference,attribute\n0.png,Hat\n1.png,Hat\n")
     base = {name: getattr(options, name) for name in ("params", "align", "directions", "steps")}
     grid = ("strength=1,2,-1", "weights.identity=0.5,2")

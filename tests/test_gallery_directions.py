@@ -16,7 +16,7 @@ from facegen_jax.network.protocol import Network
 from facegen_jax.network.vgg_face import backbone_of
 
 LAYERS = ("image", "conv2_2")
-HAT, BEARD = (slice(2, 8), slice(10, 22)), (slice(24, 30), slice(10, 22))
+HAT, BEARD = (slice(2, 8), slice(10, 22)), (slice(28, 32), slice(10, 22))
 
 
 @pytest.fixture
@@ -63,6 +63,25 @@ def test_direction_is_the_change_by_its_attribute(folder, network):
 def test_correlated_attribute_leaks_in_without_a_control(folder, network):
     change = np.asarray(build(folder, network, "Hat").maps["Hat"]["image"])
     assert change[BEARD].mean() < -0.1
+
+
+def test_light_is_no_part_of_a_direction(network, tmp_path):
+    """Photos with a hat were taken in brighter light, or light from the right."""
+    rng, ramp = np.random.default_rng(2), np.linspace(-0.15, 0.15, 32)[None, :, None]
+    (tmp_path / "images").mkdir()
+    lines = ["filename,Hat"]
+    for row in range(120):
+        hat, side = row % 2, rng.uniform(-1, 1)
+        face = 0.5 + 0.05 * rng.normal(size=(32, 32, 3)) + 0.1 * (hat + rng.uniform(-1, 1))
+        face += (side + hat) * ramp
+        face[HAT] += 0.2 * hat
+        image.save(tmp_path / "images" / f"{row}.png", np.clip(face, 0, 1).astype(np.float32))
+        lines.append(f"{row}.png,{hat}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    change = np.asarray(build(tmp_path, network, "Hat").maps["Hat"]["image"])
+    assert change[HAT].mean() == pytest.approx(0.2, abs=0.04)
+    assert abs(change[8:].mean()) < 0.03
+    assert np.abs(change[8:].mean((0, 2))).max() < 0.05
 
 
 def test_directions_separate_held_out_people(folder, network):

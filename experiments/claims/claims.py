@@ -32,7 +32,7 @@ from measure import scores
 from ways import ATTRIBUTES, WAYS, Way
 
 from facegen_jax.command import progress_bar
-from facegen_jax.edit.guides import Pool
+from facegen_jax.edit.pool import Pool
 from facegen_jax.edit.request import Request
 from facegen_jax.gallery.features import describe
 from facegen_jax.gallery.labels import load_gallery

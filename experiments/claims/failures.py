@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facegen_jax.edit.guides import Pool
+from facegen_jax.edit.pool import Pool
 from facegen_jax.faces import image
 from facegen_jax.gallery.labels import Choice, having
 

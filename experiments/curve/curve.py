@@ -27,7 +27,7 @@ from people import Half
 from ways import ATTRIBUTES, WAYS
 
 from facegen_jax.command import progress_bar
-from facegen_jax.edit.guides import Pool
+from facegen_jax.edit.pool import Pool
 from facegen_jax.faces import align, image
 from facegen_jax.faces.strip import strip
 from facegen_jax.gallery.features import describe

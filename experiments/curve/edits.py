@@ -14,9 +14,9 @@ from facegen_jax.descent.batch import run_batch
 from facegen_jax.descent.problem import Problem, stack
 from facegen_jax.descent.solution import Solution
 from facegen_jax.edit import calibration
-from facegen_jax.edit.guides import Pool
 from facegen_jax.edit.masks import region_of
 from facegen_jax.edit.material import Material, assemble, gather, program
+from facegen_jax.edit.pool import Pool
 from facegen_jax.edit.request import Request, resolve
 from facegen_jax.edit.settings import Edit, Weights
 from facegen_jax.gallery.labels import Choice, Gallery, having, knows, lacking

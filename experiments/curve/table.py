@@ -1,6 +1,6 @@
 """Make one table of the rows that `curve.py` wrote.
 
-    python experiments/curve/table.py --people test [--base "Interpolation"]
+    python experiments/curve/table.py --people test [--by-attribute "Interpolation" "gallery"]
 
 Area: identity as a function of the share of faces that reach their attribute, integrated from 0 to
 1; beyond the largest share that a way reaches it counts as 0. Identity at a share is interpolated
@@ -29,8 +29,10 @@ class Config:
     base: str = "Interpolation"
     identity: str = "identity"
     """Which judge's identity: identity or identity_dlib."""
+    by_attribute: tuple[str, ...] = ()
+    """Ways to print a second table of: area, and scores at a strength of 1, by attribute."""
     out: Path | None = None
-    """Folder for table.md (default: print the table only)."""
+    """Folder for the table (default: print the tables only)."""
 
 
 def curve(reached: np.ndarray, identity: np.ndarray) -> np.ndarray:
@@ -94,18 +96,32 @@ def at_natural(way: dict, share: float) -> dict[str, float]:
     return {**found, "distance": row["kernel_distance"], "strength": row["strength"]}
 
 
-def main(config: Config) -> None:
-    ways = [load(p, config.identity) for p in sorted(config.rows.glob(f"*.{config.people}.json"))]
+def by_attribute(ways: list[dict]) -> list[str]:
+    """Return a table of areas, and of scores at a strength of 1, by attribute."""
+    head = ["attribute", "way", "area", "reached at 1", "identity at 1", "same (dlib) at 1"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for attribute in dict.fromkeys(name for name, _ in ways[0]["cases"]):
+        for way in ways:
+            rows = [index for index, case in enumerate(way["cases"]) if case[0] == attribute]
+            area = curve(way["reached"][:, rows], way["identity"][:, rows]).mean()
+            one = [row["strength"] for row in way["strengths"]].index(1.0)
+            names = ("reached", "identity", "same_person")
+            means = [f"{way[name][one, rows].mean():.2f}" for name in names]
+            lines.append(f"| {attribute} | {way['way']} | {area:.3f} | {' | '.join(means)} |")
+    return lines
+
+
+def compare(ways: list[dict], base: str) -> list[str]:
+    """Return the table of all ways, the largest area first."""
     people = sorted({person for way in ways for _, person in way["cases"]})
     curves = {way["way"]: bootstrap(way, people) for way in ways}
-    base = curves.get(config.base)
-    head = ["way", "area", f"area - {config.base}", *(f"identity at {each:g}" for each in LEVELS)]
+    head = ["way", "area", f"area - {base}", *(f"identity at {each:g}" for each in LEVELS)]
     head += ["most reached", "at strength", "kept", "same (dlib)", "noise", "distance"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for way in sorted(ways, key=lambda each: -curves[each["way"]][0].mean()):
         mine, cells = curves[way["way"]], [way["way"]]
         cells.append(interval(mine.mean(1)))
-        cells.append(interval((mine - base).mean(1)) if base is not None else "")
+        cells.append(interval((mine - curves[base]).mean(1)) if base in curves else "")
         for level in LEVELS:
             column = round(level * 100)
             cells.append(f"{mine[0, column]:.3f}" if mine[0, column] else "-")
@@ -114,9 +130,20 @@ def main(config: Config) -> None:
         cells += [f"{chosen[name]:.2f}" for name in ("kept", "same_person", "noise")]
         cells.append(f"{chosen['distance']:.4f}")
         lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def main(config: Config) -> None:
+    ways = [load(p, config.identity) for p in sorted(config.rows.glob(f"*.{config.people}.json"))]
+    lines = compare(ways, config.base)
+    if config.by_attribute:
+        chosen = [way for name in config.by_attribute for way in ways if way["way"] == name]
+        lines += ["", *by_attribute(chosen)]
     print("\n".join(lines))
     if config.out:
-        (config.out / "table.md").write_text("\n".join(lines) + "\n")
+        (config.out / f"table_{config.people}_{config.identity}.md").write_text(
+            "\n".join(lines) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facegen_jax.edit.guides import recoloured
 from facegen_jax.edit.material import Material
+from facegen_jax.edit.pool import recoloured
 from facegen_jax.edit.settings import Jitter
 from facegen_jax.types import Image
 

@@ -8,9 +8,9 @@ from ..faces.align import Face
 from ..network.direction import load_direction
 from ..network.protocol import Network, check_layers
 from ..types import Image
-from . import guides
-from .guides import Pool
+from . import difference, guides
 from .parsing import EditError
+from .pool import Pool
 from .recipe import TUNED_LAYERS
 from .request import AttributeSource, Request
 from .source import Source
@@ -25,7 +25,8 @@ def find(request: Request, network: Network, reference: Face, pool: Pool | None 
     if request.source:
         return _from_user(request, request.source, network, reference)
     if pool:
-        return guides.from_pool(request, network, reference, pool)
+        source = difference if request.target == "difference" else guides
+        return source.from_pool(request, network, reference, pool)
     if request.options.guides:
         return guides.from_files(request, network, reference)
     if request.gains:
@@ -73,6 +74,5 @@ def _from_user(
             raise EditError(
                 f"--source: its {name} has shape {values.shape}, the reference's {own[name].shape}"
             )
-    heads = tuple((name.partition("/")[0], amount) for name, amount in request.attributes)
     held = {name: own[name] for name in maps}
-    return Source(jax.tree.map(lambda new, old: new - old, maps, held), heads=heads)
+    return Source(jax.tree.map(lambda new, old: new - old, maps, held), heads=request.heads)

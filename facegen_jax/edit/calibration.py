@@ -31,7 +31,7 @@ TRIALS = (40, 20)
 """Steps of each trial: enough for its score to tell how the whole descent will end. A later trial
 starts from the change of the one before, scaled to the new strength."""
 STEPS = sum(TRIALS)
-LEAST, MOST = 0.2, 2.0
+LEAST, MOST = 0.2, 1.3
 """Bounds of the factor: a direction is not trusted far beyond the faces that it was fitted on."""
 SHARE = 0.75
 """A face reaches an attribute at this share of the way from the usual score without it to the usual

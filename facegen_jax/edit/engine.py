@@ -16,8 +16,8 @@ from ..network.protocol import Network
 from ..types import Image, Progress
 from .calibration import Case, applies, factors
 from .checks import check_outputs
-from .guides import open_pool
 from .material import Finished, Material, assemble, finish, gather, program
+from .pool import open_pool
 from .record import chosen_guides, describe, write_record
 from .request import AttributeSource, Own, Request, resolve
 from .settings import Edit

@@ -19,8 +19,8 @@ from ..faces import align, colour, geometry
 from ..network.protocol import Network, check_layers
 from ..types import Image, Mask
 from . import attribute, masks, recipe
-from .guides import Pool
 from .parsing import EditError
+from .pool import Pool
 from .recipe import INSIDE
 from .record import edit_scores
 from .request import Request

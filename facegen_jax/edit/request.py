@@ -62,6 +62,11 @@ class Request:
     """The user's own, with its weights; None is the default objective."""
     source: AttributeSource | None
 
+    @property
+    def heads(self) -> Amounts:
+        """Names under which a network may score the attributes, with amounts."""
+        return tuple((name.partition("/")[0], amount) for name, amount in self.attributes)
+
     def size(self, network: Network) -> int:
         """Return the side of the working image in pixels."""
         return self.options.size or network.size

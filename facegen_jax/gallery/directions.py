@@ -4,6 +4,10 @@ Every number of every map is regressed (least squares) on all attributes and con
 the faces and their mirror images. An attribute's coefficients are its direction, so that a mustache
 does not bring a man's face along, as the plain mean(with) - mean(without) does. Unknown labels are
 filled in by the network's own head if it has one, else by the attribute's mean.
+
+Light and skin tone are held constant too: the mean colour of each face, and how its brightness
+grows downwards and from left to right. Else the flash that people smile into becomes part of the
+smile.
 """
 
 import functools
@@ -156,7 +160,7 @@ def _fit(
             scores.append(np.asarray(scored)[: len(part)])
             count(len(part))
     ridge = RIDGE * np.eye(len(square))
-    inverse = np.linalg.inv(square + ridge).astype(np.float32)[len(samples) :]
+    inverse = np.linalg.inv(square + ridge).astype(np.float32)[len(samples) :][: len(names)]
     sums = {layer: np.asarray((products or {})[layer]) for layer in layers}
     fitted: list[Features] = [
         {layer: np.tensordot(row, sums[layer], 1) for layer in layers} for row in inverse
@@ -195,6 +199,8 @@ def _normal_equations(
         scores = jnp.where(has_head, jnp.take(features[LOGITS], outputs, axis=-1), scores)
         guesses = jnp.where(has_head, jax.nn.sigmoid(scores), guesses)
     filled = jnp.where(jnp.isnan(labels), guesses, labels)
-    columns = jnp.concatenate([base, filled * base[:, :1]], -1)
+    columns = jnp.concatenate(
+        [base, jnp.concatenate([filled, sample.light(images)], -1) * base[:, :1]], -1
+    )
     products: Features = {layer: jnp.tensordot(columns.T, features[layer], 1) for layer in layers}
     return columns.T @ columns, products, scores

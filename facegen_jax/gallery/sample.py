@@ -5,10 +5,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Array, Bool, Float
 
-from ..faces import align
+from ..faces import align, regions
 from ..network.protocol import Network
 from ..types import Images
 from .features import BATCH, Described
@@ -17,6 +18,8 @@ from .labels import Gallery, GalleryError, having, knows, lacking
 HELD_OUT = 0.2
 """Share of people (of photos, if a gallery names no identities) that a fit never sees and is judged
 by."""
+LIT = "cheeks+nose"
+"""Where light and skin tone are measured."""
 FEWEST = 10
 """Faces with and without an attribute that a fit needs."""
 
@@ -121,3 +124,18 @@ def batches(
             path, pick = faces.gallery.path(row), faces.described.pick(row)
             images[index] = align.load_face(path, network.size, mode, pick, centre=True).image
         yield images, faces.labels[part]
+
+
+def light(images: Images) -> Float[Array, "faces 5"]:
+    """Return the mean colour of aligned faces' cheeks and nose, and the slopes of its brightness.
+
+    Attributes change these places least: what an attribute darkens must not count as dark light.
+    """
+    place = regions.region(LIT, images.shape[1])
+    downwards, across = np.indices(place.shape, np.float32) / place.shape[0] - 0.5
+    means = jnp.tensordot(images, place / place.sum(), ((1, 2), (0, 1)))
+    slopes = [
+        jnp.tensordot(images.mean(-1), place * each / place.sum(), 2)
+        for each in (downwards, across)
+    ]
+    return jnp.concatenate([means, jnp.stack(slopes, -1)], -1)

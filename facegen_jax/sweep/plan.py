@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..descent.solver import Solver
-from ..edit import guides
-from ..edit.guides import Pool
 from ..edit.material import program
+from ..edit.pool import Pool, check_names, open_pool
 from ..edit.request import Own, Request, resolve
 from ..edit.settings import Edit
 from ..network.direction import load_direction
@@ -150,9 +149,9 @@ def _check_attribute(
         for name, _ in request.attributes:
             load_direction(network, name, request.options.directions)
     elif key in pools:
-        guides.check_names(request.attributes, pools[key].gallery)
+        check_names(request.attributes, pools[key].gallery)
     else:
-        opened = guides.open_pool(request, network, progress)
+        opened = open_pool(request, network, progress)
         assert opened
         pools[key] = opened
 

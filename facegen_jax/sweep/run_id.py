@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ..edit.guides import Pool
+from ..edit.pool import Pool
 from ..edit.request import Request
 from ..edit.settings import Jitter
 from ..faces import align
