@@ -1,4 +1,4 @@
-"""Edit a public-domain portrait with two named attributes, and show the results side by side.
+"""Edit a public-domain portrait with named attributes, and show the results side by side.
 
     python experiments/demo/demo.py --out out/demo
 
@@ -15,7 +15,7 @@ import tyro
 from tqdm import tqdm
 
 from facegen_jax.edit.engine import edit
-from facegen_jax.edit.settings import Edit, Weights
+from facegen_jax.edit.settings import Edit
 from facegen_jax.faces import geometry, image
 from facegen_jax.faces.strip import strip
 from facegen_jax.types import Image
@@ -24,7 +24,8 @@ LANDMARKS = np.array(
     [[255.0, 104.0], [237.0, 105.0], [195.0, 101.0], [212.0, 103.0], [224.0, 135.0]]
 )
 """Eye corners and nose base of `skimage.data.astronaut()`, in pixels."""
-SIZE = 112
+SIZE, HEIGHT = 112, 224
+"""Side of the face that is edited, and height of the strip, in pixels."""
 
 
 @dataclass
@@ -32,12 +33,13 @@ class Config:
     """Edit the astronaut's portrait."""
 
     out: Path = Path("out/demo")
-    attributes: tuple[tuple[str, float, str], ...] = (
-        ("Eyeglasses", 1.3, "eyes+brows"),
-        ("Senior", 1.0, "face+hair"),
+    attributes: tuple[tuple[str, float], ...] = (
+        ("Eyeglasses", 1.0),
+        ("Senior", 0.75),
+        ("Male", 1.5),
+        ("Smiling", -0.6),
     )
-    """Named attributes with their strengths and regions. The strip is small, so the edits are
-    strong and the identity weighs less than by default."""
+    """Named attributes with their strengths."""
 
 
 def portrait() -> Image:
@@ -66,19 +68,17 @@ def main(config: Config) -> None:
     reference = config.out / "reference.png"
     image.save(reference, portrait())
     images = [("reference", image.load(reference))]
-    for attribute, strength, region in config.attributes:
+    for attribute, strength in config.attributes:
         options = Edit(
             reference,
             config.out / f"{attribute.lower().replace(' ', '_')}.png",
             attribute=attribute,
             strength=(strength,),
-            region=region,
-            weights=Weights(identity=0.3),
             align="none",
         )
         images.append((f"{attribute} {strength:+g}", run_edit(options, f"{attribute:>12}")))
     path = config.out / "strip.png"
-    image.save(path, strip(images))
+    image.save(path, strip(images, height=HEIGHT))
     print(f"wrote {path.resolve()}")
 
 

@@ -6,8 +6,7 @@ does not bring a man's face along, as the plain mean(with) - mean(without) does.
 filled in by the network's own head if it has one, else by the attribute's mean.
 
 Light and skin tone are held constant too: the mean colour of each face, and how its brightness
-grows downwards and from left to right. Else the flash that people smile into becomes part of the
-smile.
+grows from left to right. Else the flash that people smile into becomes part of the smile.
 """
 
 import functools
