@@ -223,8 +223,11 @@ def test_identity_region_holds_the_reference(files, run, directions):
 @pytest.mark.parametrize(
     ("attribute", "guided", "region"),
     [
-        ("Smiling", False, None),
-        ("Smiling", True, "mouth+cheeks"),
+        ("Smiling", False, "mouth+cheeks"),
+        ("Hat", False, None),
+        ("Smiling+Hat", False, None),
+        ("Senior", False, None),
+        ("Senior", True, "face"),
         ("smiling+Bushy_Eyebrows", True, "mouth+cheeks+brows"),
         ("Smiling+Hat", True, "face"),
         ("Hat", True, "face"),

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from people import Half, belongs
 from tqdm import tqdm
-from ways import OWN_REGION, Way
+from ways import Way
 
 from facegen_jax.descent.batch import run_batch
 from facegen_jax.descent.problem import Problem, stack
 from facegen_jax.descent.solution import Solution
 from facegen_jax.edit import calibration
-from facegen_jax.edit.masks import region_of
 from facegen_jax.edit.material import Material, assemble, gather, program
 from facegen_jax.edit.pool import Pool
 from facegen_jax.edit.request import Request, resolve
@@ -85,8 +84,6 @@ def request_of(way: Way, pool: Pool, case: Case, **options: Any) -> Request:
     gallery, options = pool.gallery, {**way.options, **options}
     options["weights"] = Weights(**options.get("weights", {}))
     attribute = case.attribute
-    if options.get("region") == OWN_REGION:
-        options["region"] = region_of([attribute])
     if way.gallery:
         options["gallery"] = gallery.folder
         if options.get("target", "difference") == "difference":

@@ -17,10 +17,6 @@ STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 
 
-OWN_REGION = "own"
-"""Stands for the region that the attribute belongs to."""
-
-
 class Way(NamedTuple):
     """One way to edit, over its strengths."""
 
@@ -80,9 +76,10 @@ WAYS = {
     "guides": Way({"target": "patches"}),
     "gallery": Way({}),
     "gallery, no shrinkage": Way({"shrinkage": False}),
+    "gallery, everywhere": Way({"region": "none"}),
     "named attribute": Way({}, gallery=False),
     "named attribute, not calibrated": Way({"scaling": "natural"}, gallery=False),
-    "named attribute, in its region": Way({"region": OWN_REGION}, gallery=False),
+    "named attribute, everywhere": Way({"region": "none"}, gallery=False),
     "named attribute, identity x 10": Way({"weights": {"identity": 10.0}}, gallery=False),
     "named attribute, no pixel term": Way({"weights": {"pixels": 0.0}}, gallery=False),
     "named attribute, jitter": Way({"jitter": Jitter(shift=2.0)}, gallery=False),

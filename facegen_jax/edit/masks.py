@@ -30,7 +30,6 @@ REGIONS = {
         "Double Chin",
         "Round Jaw",
     ),
-    "face": ("Senior", "Youth"),
     "eyes+brows": ("Eyeglasses", "No Eyewear", "Sunglasses"),
     "eyes": ("Eyes Open", "Narrow Eyes", "Bags Under Eyes", "Brown Eyes"),
     "brows": ("Bushy Eyebrows", "Arched Eyebrows"),
@@ -54,7 +53,7 @@ REGIONS = {
         "Wavy Hair",
     ),
 }
-"""The region in which guides act for each attribute, the whole face for others."""
+"""The region of each attribute. With others, guides act on the face and directions everywhere."""
 _REGION_OF = {normalise(name): region for region, names in REGIONS.items() for name in names}
 
 
@@ -63,10 +62,12 @@ def acting(
 ) -> Path | str | None:
     """Return where the attribute acts: a mask's file, regions by name, or None for everywhere."""
     chosen: Path | str | None = options.mask or options.region
-    if chosen is None and guided:  # a direction knows by itself where it acts
+    if chosen is None:
         unaligned = align.unaligned(options.align, by_hand=bool(options.landmarks))
         # The regions of an unaligned face are unknown.
-        chosen = "face" if unaligned else region_of([name for name, _ in attributes])
+        chosen = None if unaligned else _region_of([name for name, _ in attributes])
+        if guided:  # guides are other people everywhere
+            chosen = chosen or "face"
     return None if str(chosen).lower() == "none" else chosen
 
 
@@ -78,11 +79,11 @@ def held(options: Edit, inside: Path | str | None, *, guided: bool) -> Path | st
     return None if str(chosen).lower() == "none" else chosen
 
 
-def region_of(names: list[str]) -> str:
-    """Return the regions that attributes belong to, joined; the face if one is not known."""
+def _region_of(names: list[str]) -> str | None:
+    """Return the regions that attributes belong to, joined; None if one is not known."""
     found = [_REGION_OF.get(normalise(name.partition("/")[0])) for name in names]
     known = [region for region in found if region]
-    return "+".join(known) if known and len(known) == len(found) else "face"
+    return "+".join(known) if known and len(known) == len(found) else None
 
 
 def build(

@@ -141,8 +141,8 @@ class Options:
     reference is kept (black)."""
     region: str | None = None
     """Region where the attribute may act: mouth, eyes, brows, nose, cheeks, jaw, hair, face, or
-    several as in mouth+jaw; none for everywhere (default: everywhere; with guides the region that
-    the attribute belongs to)."""
+    several as in mouth+jaw; none for everywhere (default: the region that the attribute belongs
+    to)."""
     identity_mask: Path | None = None
     """Grey image: where the reference's own maps are held (default: where the attribute may not
     act)."""
