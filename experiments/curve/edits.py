@@ -13,6 +13,7 @@ from ways import Way
 from facegen_jax.descent.batch import run_batch
 from facegen_jax.descent.problem import Problem, stack
 from facegen_jax.descent.solution import Solution
+from facegen_jax.descent.solver import Solver
 from facegen_jax.edit import calibration
 from facegen_jax.edit.material import Material, assemble, gather, program
 from facegen_jax.edit.pool import Pool
@@ -154,11 +155,16 @@ def _descend(
     starts: list[Image],
     strengths: list[float],
 ) -> list[Solution]:
-    """Solve all cases, each at its strength."""
-    solver, problems = program(requests[0], network), list[Problem]()
-    for request, material, start, strength in zip(
-        requests, materials, starts, strengths, strict=True
-    ):
+    """Solve all cases, each at its strength; those of one program in one batch."""
+    problems, solvers = list[Problem](), dict[Solver, list[int]]()
+    rows = zip(requests, materials, starts, strengths, strict=True)
+    for index, (request, material, start, strength) in enumerate(rows):
         single = resolve(replace(request.options, strength=(strength,)))
         problems.append(assemble(single, network, material)._replace(start=start))
-    return run_batch(solver, network, problems, batch_size=BATCH)
+        solvers.setdefault(program(single, network), []).append(index)
+    solved = dict[int, Solution]()
+    for solver, indices in solvers.items():
+        mine = [problems[index] for index in indices]
+        found = run_batch(solver, network, mine, batch_size=min(BATCH, len(mine)))
+        solved.update(zip(indices, found, strict=True))
+    return [solved[index] for index in range(len(problems))]
