@@ -13,7 +13,8 @@ from facegen_jax.edit.settings import Jitter
 from facegen_jax.types import Image
 
 ATTRIBUTES = ("Eyeglasses", "Smiling", "Mustache", "Mouth Slightly Open", "Senior", "Bangs")
-STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
+STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 4.0, 6.0)
+"""So far that every face gets more than a way without calibration gives it, whatever its factor."""
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 
 
