@@ -3,33 +3,88 @@
 Li, Zuo & Zhang, arXiv:1608.06434.
 """
 
-from .descent.batch import run_batch
-from .descent.canvas import Fourier, Pixels
-from .descent.objective import Objective, Targets, Term
-from .descent.optimizer import Optimizer
-from .descent.problem import Problem, from_direction, from_guides, from_maps, stack
-from .descent.solution import Solution
-from .descent.solver import Solver
-from .descent.terms import (
-    Attribute,
-    AttributePixels,
-    AttributeTexture,
-    Chroma,
-    DescriptorIdentity,
-    Identity,
-    MapDistance,
-    TotalVariation,
-)
-from .descent.transforms import Noise, Scale, Shift
-from .edit.engine import edit
-from .edit.settings import Edit
-from .faces.image import load as load_image
-from .faces.image import save as save_image
-from .network.adapters import Function, Linen, from_nnx
-from .network.checkpoint import load_network, load_params
-from .network.direction import load_direction
-from .network.features import classify, descriptor, extract
-from .network.protocol import Backbone, Network
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .lazy import attach
+
+if TYPE_CHECKING:
+    from .descent.batch import run_batch
+    from .descent.canvas import Fourier, Pixels
+    from .descent.objective import Objective, Targets, Term
+    from .descent.optimizer import Optimizer
+    from .descent.problem import Problem, from_direction, from_guides, from_maps, stack
+    from .descent.solution import Solution
+    from .descent.solver import Solver
+    from .descent.terms import (
+        Attribute,
+        AttributePixels,
+        AttributeTexture,
+        Chroma,
+        DescriptorIdentity,
+        Identity,
+        MapDistance,
+        TotalVariation,
+    )
+    from .descent.transforms import Noise, Scale, Shift
+    from .edit.engine import edit
+    from .edit.settings import Edit
+    from .faces.image import load as load_image
+    from .faces.image import save as save_image
+    from .network.adapters import Function, Linen, from_nnx
+    from .network.checkpoint import load_network, load_params
+    from .network.direction import load_direction
+    from .network.features import classify, descriptor, extract
+    from .network.protocol import Backbone, Network
+else:
+    # The folder would hide the function of its name whenever it is imported for the first time.
+    import_module(".edit", __name__)
+    del globals()["edit"]
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "Attribute": "descent.terms",
+            "AttributePixels": "descent.terms",
+            "AttributeTexture": "descent.terms",
+            "Backbone": "network.protocol",
+            "Chroma": "descent.terms",
+            "DescriptorIdentity": "descent.terms",
+            "Edit": "edit.settings",
+            "Fourier": "descent.canvas",
+            "Function": "network.adapters",
+            "Identity": "descent.terms",
+            "Linen": "network.adapters",
+            "MapDistance": "descent.terms",
+            "Network": "network.protocol",
+            "Noise": "descent.transforms",
+            "Objective": "descent.objective",
+            "Optimizer": "descent.optimizer",
+            "Pixels": "descent.canvas",
+            "Problem": "descent.problem",
+            "Scale": "descent.transforms",
+            "Shift": "descent.transforms",
+            "Solution": "descent.solution",
+            "Solver": "descent.solver",
+            "Targets": "descent.objective",
+            "Term": "descent.objective",
+            "TotalVariation": "descent.terms",
+            "classify": "network.features",
+            "descriptor": "network.features",
+            "edit": "edit.engine",
+            "extract": "network.features",
+            "from_direction": "descent.problem",
+            "from_guides": "descent.problem",
+            "from_maps": "descent.problem",
+            "from_nnx": "network.adapters",
+            "load_direction": "network.direction",
+            "load_image": "faces.image:load",
+            "load_network": "network.checkpoint",
+            "load_params": "network.checkpoint",
+            "run_batch": "descent.batch",
+            "save_image": "faces.image:save",
+            "stack": "descent.problem",
+        },
+    )
 
 __version__ = "0.1.0"
 

@@ -8,6 +8,9 @@ from pathlib import Path
 # tests start inherit this.
 FAST_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FAST_COMPILATION}"
+# Programs compiled like this are not kept, nor is the cache of whoever runs the tests touched.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+os.environ.pop("FACEGEN_CACHE", None)
 
 import jax  # noqa: E402  (after the flags)
 import numpy as np  # noqa: E402

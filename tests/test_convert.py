@@ -20,8 +20,9 @@ import facegen_jax as fg
 from facegen_jax.convert import __main__ as command
 from facegen_jax.convert import check, conversion, convert, layout
 from facegen_jax.convert.cursor import SourceError
+from facegen_jax.convert.verify import verify
 from facegen_jax.faces import image
-from facegen_jax.network import checkpoint, published, vgg_face
+from facegen_jax.network import checkpoint, named, published, vgg_face
 
 WIDTHS, DENSE, GRID = (4, 6, 8, 8, 10), (12, 10, 7), 2
 SHAPES = check.expected_shapes(vgg_face.VGGFace(WIDTHS, DENSE), 32 * GRID)
@@ -646,9 +647,9 @@ def test_a_known_hash_sets_the_colour_order(write, network, tmp_path, monkeypatc
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    monkeypatch.delenv(checkpoint.FOLDER_VARIABLE, raising=False)
+    monkeypatch.delenv(named.FOLDER_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(checkpoint, "WEIGHTS_FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(named, "WEIGHTS_FOLDER", tmp_path / "weights")
     return tmp_path
 
 
@@ -678,7 +679,7 @@ def test_vgg_face_is_found(location, home, params, monkeypatch):
         "variable": home / "mine",
     }[location]
     if location == "variable":
-        monkeypatch.setenv(checkpoint.FOLDER_VARIABLE, str(folder))
+        monkeypatch.setenv(named.FOLDER_VARIABLE, str(folder))
     folder.mkdir(parents=True)
     checkpoint.save_network(
         folder / "vgg-face.safetensors", params, {"network": "vgg-face", "image_size": "32"}
@@ -788,7 +789,7 @@ def test_verify_shows_classes_and_both_colour_orders(run, write, home, network, 
     assert converted.metadata["image_size"] == "224"
     tensors, metadata = read_back(dest)
     dest.write_bytes(safetensors.numpy.save(tensors, metadata | {"image_size": "64"}))
-    lines = command.verify(dest, home / "face.png")
+    lines = verify(dest, home / "face.png")
     assert len(lines) == 1 + 5 + 2
     assert "129.1863, 104.7624, 93.5940" in lines[0]
     large = image.resize(fg.load_image(home / "face.png"), (64, 64))

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..network import published, tensor_file
-from ..network.checkpoint import VGG_FACE
+from ..network.named import VGG_FACE
 from ..network.published import Colour
 from ..network.vgg_face import DENSE, MEAN_RGB, VGGFace
 from ..types import Progress
@@ -16,9 +16,9 @@ from .check import check, expected_shapes, order_warnings
 from .content import Content, class_names, open_content
 from .cursor import SourceError
 from .layout import Parsed, canonical, stored_shapes
+from .settings import Precision
 from .source import read
 
-Precision = Literal["float32", "float16", "bfloat16"]
 DTYPES: dict[str, str] = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 """Names that safetensors gives to precisions."""
 FLOAT16_MAX = 65504.0

@@ -39,7 +39,8 @@ class Material(NamedTuple):
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks for the user."""
-        return tuple(face.note for face in (self.reference, *self.source.guides) if face.note)
+        faces = (face.note for face in (self.reference, *self.source.guides))
+        return tuple(note for note in (*faces, self.source.note) if note)
 
 
 class Finished(NamedTuple):
@@ -67,6 +68,8 @@ def gather(request: Request, network: Network, pool: Pool | None = None) -> Mate
         options.reference, request.size(network), options.align, _pick(options)
     )
     source = attribute.find(request, network, reference, pool)
+    if pool:
+        source = source._replace(note=pool.described.note)
     names = _mask_names(objective(request, network, 1.0))
     return Material(reference, source, masks.build(request.inside, request.held, names, reference))
 

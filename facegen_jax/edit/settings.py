@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ..network.checkpoint import DEFAULT
+from ..network.named import DEFAULT
 from ..plugin import ObjectPath
 
+PROG = "python -m facegen_jax"
+"""Name of the command, in its messages."""
 Numbers = Annotated[
     tuple[float, ...],
     tyro.constructors.PrimitiveConstructorSpec(

@@ -20,3 +20,5 @@ class Source(NamedTuple):
     """Names under which the network may score the attribute, and how much of each is wanted."""
     levels: tuple[Levels, ...] = ()
     """Usual scores without and with each of these; empty if they are not known."""
+    note: str = ""
+    """Remark for the user."""

@@ -29,10 +29,9 @@ from .features import BATCH, Described
 from .labels import Gallery
 from .sample import Sample
 from .separation import judge, pooled
+from .settings import LAYERS
 
 RIDGE = 1e-3
-LAYERS = ("image", "conv1_2", "conv2_2", "conv3_3", "conv4_3")
-"""Where directions act by default; `image` gives them their colours."""
 
 
 class Directions(NamedTuple):

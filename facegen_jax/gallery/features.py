@@ -1,7 +1,8 @@
 """Features of every face of a gallery, computed once and kept in the user's cache.
 
 A face is computed again when its file's content changes, and all faces when the network, the layers
-or the alignment change. A cache that cannot be read is rebuilt.
+or the alignment change. A cache that cannot be read is rebuilt; without one that can be written,
+features last as long as the process.
 """
 
 import concurrent.futures
@@ -10,7 +11,6 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -18,15 +18,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .. import cache
 from ..faces import align, detector
 from ..faces.image import ImageError
 from ..files import UNREADABLE, digest, write_atomically
-from ..network.checkpoint import cache_folder
 from ..network.protocol import DESCRIPTOR, Backbone, Network, extract
 from ..types import Images, Progress
 from .labels import Gallery
 
 BATCH, SAVE_EVERY = 64, 1024
+FOLDER = "galleries"
+"""Folder inside the cache."""
 VERSION = 1
 """Version of the cache: raised whenever the same inputs would give other numbers."""
 
@@ -42,6 +44,8 @@ class Described(NamedTuple):
     """Why an image could not be read; empty if it could."""
     hashes: tuple[str, ...]
     """SHA-256 of each file's content."""
+    note: str = ""
+    """Why they could not be kept for the next time; empty if they are."""
 
     def pick(self, row: int) -> align.Pick | None:
         """Return where a face is in its image; None where the centre was taken."""
@@ -85,8 +89,8 @@ def describe(
         mode: alignment, see `align.load_face`.
         progress: counts the faces that had to be computed.
     """
-    path = _cache_file(gallery, network, layers, mode)
-    hashes, known = _hashes(gallery), _read(path)
+    file, note = _file_name(gallery, network, layers, mode), ""
+    hashes, known = _hashes(gallery), _read(file)
     names = gallery.filenames
     todo = [row for row, name in enumerate(names) if known.get(name, ("",))[0] != hashes[row]]
     progress(0, len(todo))
@@ -96,13 +100,13 @@ def describe(
             known[names[row]] = (hashes[row], *face)
         progress(min(first + BATCH, len(todo)), len(todo))
         if first % SAVE_EVERY == 0 or first + BATCH >= len(todo):  # a killed run resumes here
-            _write(path, known, gallery)
+            note = _write(file, known, gallery)
     faces = [known[name] for name in names]
     width = next((len(face[1]) for face in faces if len(face[1])), 0)
     features = np.stack([face[1] if len(face[1]) else np.zeros(width) for face in faces])
     landmarks = np.stack([face[2] for face in faces])
     failures = tuple(face[3] for face in faces)
-    return Described(features.astype(np.float32), landmarks, failures, tuple(hashes))
+    return Described(features.astype(np.float32), landmarks, failures, tuple(hashes), note)
 
 
 Face = tuple[np.ndarray, np.ndarray, str]
@@ -149,18 +153,18 @@ def _hashes(gallery: Gallery) -> list[str]:
         return list(pool.map(hash_row, range(len(gallery.filenames))))
 
 
-def _cache_file(gallery: Gallery, network: Network, layers: tuple[str, ...], mode: str) -> Path:
+def _file_name(gallery: Gallery, network: Network, layers: tuple[str, ...], mode: str) -> str:
     detected = mode == "auto" and detector.can_detect()
     folder = str(gallery.folder.resolve())
     key = json.dumps([VERSION, folder, network.sha256, network.size, layers, mode, detected])
-    name = hashlib.sha256(key.encode()).hexdigest()[:24]
-    return cache_folder() / "galleries" / f"{name}.npz"
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
 
 
-def _read(path: Path) -> Known:
+def _read(file: str) -> Known:
     names = ("names", "hashes", "features", "landmarks", "failures")
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+        content = (cache.folder() / FOLDER / file).read_bytes()
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in names}
     except UNREADABLE:  # none yet, or damaged
         return {}
@@ -176,8 +180,8 @@ def _read(path: Path) -> Known:
     }
 
 
-def _write(path: Path, known: Known, gallery: Gallery) -> None:
-    """Keep the faces that the gallery has now."""
+def _write(file: str, known: Known, gallery: Gallery) -> str:
+    """Keep the faces that the gallery has now; return why they cannot be kept, if so."""
     names = [name for name in gallery.filenames if name in known]
     faces = [known[name] for name in names]
     width = next((len(face[1]) for face in faces if len(face[1])), 0)
@@ -193,5 +197,8 @@ def _write(path: Path, known: Known, gallery: Gallery) -> None:
         landmarks=np.stack([face[2] for face in faces]),
         failures=np.array([face[3] for face in faces]),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
+    try:
+        write_atomically(cache.writable(FOLDER) / file, buffer.getvalue())
+    except OSError as error:
+        return f"features of faces are not kept for the next time: {error}"
+    return ""

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..files import write_atomically
-from .checkpoint import WEIGHTS_FOLDER, CheckpointError
+from .checkpoint import CheckpointError
+from .named import WEIGHTS_FOLDER
 
 
 class Baselines(NamedTuple):

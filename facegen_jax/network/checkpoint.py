@@ -11,17 +11,10 @@ from .. import plugin
 from ..files import digest
 from ..types import Params
 from . import tensor_file
+from .named import DEFAULT, VGG_FACE, WEIGHTS_FOLDER, vgg_face_path
 from .protocol import Network
 from .published import how_to_get
 from .vgg_face import CONVOLUTIONS, DENSE, EMBEDDING, backbone_of, param_shapes
-
-DEFAULT, VGG_FACE = "small", "vgg-face"
-FOLDER_VARIABLE = "FACEGEN_WEIGHTS"
-"""Environment variable that names the folder of the converted VGG-Face."""
-_PACKAGE = Path(__file__).parent.parent
-_INSTALLED = _PACKAGE / "weights"
-WEIGHTS_FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "weights"
-"""Folder of the shipped files: inside the installed package, or at the top of a source tree."""
 
 
 class CheckpointError(ValueError):
@@ -73,24 +66,6 @@ def read_network(path: Path) -> Network:
         ) from None
     name = metadata.get("network", path.stem)
     return Network(backbone, params, name, attributes, classes, metadata, sha256)
-
-
-def vgg_face_path() -> Path:
-    """Return where a converted VGG-Face is looked up and written.
-
-    That is `$FACEGEN_WEIGHTS` if set, else `weights/` if the file is there, else the user's cache.
-    """
-    name = f"{VGG_FACE}.safetensors"
-    if folder := os.environ.get(FOLDER_VARIABLE):
-        return Path(folder) / name
-    if (WEIGHTS_FOLDER / name).exists():
-        return WEIGHTS_FOLDER / name
-    return cache_folder() / name
-
-
-def cache_folder() -> Path:
-    """Return the user's folder for files that can be recomputed."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facegen_jax"
 
 
 def _find(name: str) -> Path:

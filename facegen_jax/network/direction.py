@@ -11,7 +11,8 @@ import numpy as np
 from ..names import by_spelling, did_you_mean, normalise
 from ..types import Features
 from . import tensor_file
-from .checkpoint import WEIGHTS_FOLDER, CheckpointError, read_tensors
+from .checkpoint import CheckpointError, read_tensors
+from .named import WEIGHTS_FOLDER
 from .protocol import Network
 
 HOW_TO_BUILD = (

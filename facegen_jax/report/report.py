@@ -8,7 +8,8 @@ from ..network.baselines import load_baselines
 from ..types import Progress
 from .figures import write_figures
 from .page import render
-from .study import MAX_RUNS, Study, load_study
+from .settings import MAX_RUNS
+from .study import Study, load_study
 from .thumbnails import make_thumbnails
 
 

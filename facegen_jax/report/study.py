@@ -8,9 +8,7 @@ from typing import NamedTuple
 from . import results
 from .result import Result
 from .results import ResultsError
-
-MAX_RUNS = 5_000
-"""Runs that a page shows by default; with more it opens slowly."""
+from .settings import MAX_RUNS
 
 
 class Study(NamedTuple):

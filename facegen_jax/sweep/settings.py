@@ -7,6 +7,9 @@ from typing import Literal
 
 from ..edit.settings import Edit, Options
 
+PROG = "python -m facegen_jax.sweep"
+"""Name of the command, in its messages."""
+
 
 class SweepError(ValueError):
     """A sweep that cannot start; one line that says why and what to do."""
