@@ -138,7 +138,7 @@ def _factor(
         usual, wanted = (without, having) if amount > 0 else (-having, -without)
         level = usual + SHARE * (wanted - usual)
         values = column if amount > 0 else -column
-        reached = values[0] + abs(amount) * (level - values[0])
+        reached = float(values[0] + abs(amount) * (level - values[0]))
         found.append(float(np.clip(_crossing(tried, values, reached), LEAST, MOST)))
     return sum(found) / len(found)
 
