@@ -93,9 +93,10 @@ def _read(
             "build the directions again"
         )
     try:
-        levels = json.loads(metadata.get("levels", "{}"))
+        stored = json.loads(metadata.get("levels", "{}"))
+        levels = {name: [float(level) for level in pair] for name, pair in stored.items()}
         return tensors, json.loads(metadata["scales"]), json.loads(metadata["opposites"]), levels
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise CheckpointError(f"{path}: not a file of attribute directions") from None
 
 
