@@ -33,10 +33,10 @@ CASES = (
 """Network, side of the images, batch size, optimizer."""
 MEASURED = """
 import sys
-from facegen_jax.descent import batch
+from facegen_jax.descent import batch, devices
 from facegen_jax.sweep.__main__ import main
 code = main()
-print("PEAK", batch.resident())
+print("PEAK", batch.resident() * devices.sharing())
 sys.exit(code)
 """
 """A sweep that prints its own peak at the end."""

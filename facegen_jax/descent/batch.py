@@ -9,13 +9,13 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..network.features import as_network
 from ..network.protocol import Network
 from ..types import Params
+from .devices import sharding, sharing
 from .problem import Problem, check_stacked, stack
-from .program import CHUNK, initial_state, run_chunk
+from .program import CHUNK, initial_state, prepared, run_chunk
 from .solution import Solution
 from .solver import Solver
 
@@ -81,12 +81,12 @@ def padded(problems: Problem, size: int) -> tuple[Problem, int]:
     if count < size:
         index = jnp.minimum(jnp.arange(size), count - 1)
         problems = jax.tree.map(lambda leaf: leaf[index], problems)
-    return jax.device_put(problems, _sharding(jax.P("batch"))), count
+    return jax.device_put(problems, sharding(jax.P("batch"))), count
 
 
 def replicate(network: Network) -> Network:
     """Return the network with its parameters on every local device."""
-    params = jax.device_put(network.params, _sharding(jax.P()))
+    params = jax.device_put(network.params, sharding(jax.P()))
     return network.with_params(params)
 
 
@@ -105,7 +105,9 @@ def memory(solver: Solver, network: Network | Params, problem: Problem, size: in
     state = jax.eval_shape(lambda problems: initial_state(program, problems), problems)
     number = jax.ShapeDtypeStruct((), jnp.int32)
     factors = jax.ShapeDtypeStruct((CHUNK,), jnp.float32)
-    arguments = (network.params, problems, state, number, number, factors)
+    shape = problem.start.shape[:2]
+    params = jax.eval_shape(lambda params: prepared(program, params, *shape), network.params)
+    arguments = (params, problems, state, number, number, factors)
     analysis = run_chunk.lower(program, None, *arguments).compile().memory_analysis()
     if analysis is None:
         raise ValueError(
@@ -121,7 +123,10 @@ def memory(solver: Solver, network: Network | Params, problem: Problem, size: in
 
 
 def available() -> int:
-    """Return the bytes left on each device; on CPUs those of the process, in its control group."""
+    """Return the bytes left on each device.
+
+    CPU devices share in equal parts what is left to the process, or to its control group.
+    """
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
@@ -134,20 +139,21 @@ def available() -> int:
     with contextlib.suppress(OSError, ValueError):  # no control groups, or no limit
         limit, used = ((group / name).read_text() for name in ("memory.max", "memory.current"))
         limits.append(int(limit) - int(used))
-    return min(limits)
+    return min(limits) // sharing()
 
 
 def resident() -> int:
-    """Return the peak of bytes in use: of the process on CPUs, of the device elsewhere."""
+    """Return the peak of bytes in use, of each device; CPU devices share those of the process."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"]
     status = Path("/proc/self/status")
     if status.exists():  # getrusage may report the parent's peak there
         lines = status.read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+        return 1024 * peak // sharing()
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // sharing()
 
 
 def largest(solver: Solver, network: Network | Params, problem: Problem, most: int) -> int:
@@ -160,10 +166,3 @@ def largest(solver: Solver, network: Network | Params, problem: Problem, most: i
     each = max(1, (large - small) // 2)
     fits = max(1, int(SHARE * available() - small) // each + 1) * devices
     return rounded(min(most, fits - fits % devices or devices))
-
-
-def _sharding(spec: jax.sharding.PartitionSpec) -> jax.sharding.Sharding:
-    devices = jax.local_devices()
-    if len(devices) == 1:
-        return jax.sharding.SingleDeviceSharding(devices[0])
-    return jax.sharding.NamedSharding(jax.sharding.Mesh(np.array(devices), ("batch",)), spec)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from .. import compilation
 from ..network.protocol import Backbone, extract
 from ..types import Features, Image, Scalar
 from .canvas import Canvas, clip
@@ -68,8 +69,18 @@ def initial_state(program: Program, problems: Problem) -> State:
     return jax.vmap(begin)(problems.start)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
-def run_chunk(
+@functools.partial(jax.jit, static_argnums=(0, 2, 3))
+def prepared(program: Program, params: Any, height: int, width: int) -> Any:
+    """Return parameters as `run_chunk` reads them fastest for images of one size.
+
+    A backbone may have a method `prepared(params, height, width)` that computes once what every
+    step would compute again; its `features` takes what that returns, too. It is asked on CPUs only.
+    """
+    method = getattr(program.backbone, "prepared", None)
+    return method(params, height, width) if method and program.sequential else params
+
+
+def _run_chunk(
     program: Program,
     mesh: jax.sharding.Mesh | None,
     params: Any,
@@ -84,7 +95,7 @@ def run_chunk(
     Args:
         program: what is compiled.
         mesh: devices that the problems are spread over; None for one device.
-        params: the network's parameters.
+        params: the network's parameters, as they are or `prepared`.
         problems: stacked, with weights, learning rates and seeds.
         state: as from `initial_state`; its buffers are reused.
         first: index of the first step.
@@ -99,6 +110,12 @@ def run_chunk(
             descend, mesh=mesh, in_specs=specs, out_specs=(split, split), check_vma=False
         )
     return descend(params, problems, state, first, last, factors)
+
+
+_compiled = functools.partial(jax.jit, _run_chunk, static_argnums=(0, 1), donate_argnums=4)
+run_chunk = _compiled(compiler_options=compilation.OPTIONS)
+run_chunk_on_cores = _compiled(compiler_options=compilation.ONE_THREAD)
+"""The same, bit for bit, where every device is one core of a CPU: it shares its work with none."""
 
 
 def _descend(
@@ -121,13 +138,11 @@ def _descend(
             state, values = _step(program, params, problem, index, factors[index - first], state)
             return state, trace.at[index - first].set(values)
 
-        return jax.lax.fori_loop(first, last, body, (state, untraced))
-
-    def descend_if_live(each: tuple[Problem, State]) -> tuple[State, Float[Array, "chunk values"]]:
-        return jax.lax.cond(each[1].finite, descend, lambda each: (each[1], untraced), each)
+        end = jnp.where(state.finite, last, first) if program.sequential else last
+        return jax.lax.fori_loop(first, end, body, (state, untraced))
 
     if program.sequential:
-        return jax.lax.map(descend_if_live, (problems, state))
+        return jax.lax.map(descend, (problems, state))
     return jax.vmap(descend)((problems, state))
 
 

@@ -14,10 +14,19 @@ from ..network.features import as_network
 from ..network.protocol import Network
 from ..types import Params
 from .canvas import Canvas, Pixels
+from .devices import mesh_of, one_core_each
 from .objective import Objective
 from .optimizer import Optimizer, as_optimizer
 from .problem import Problem, check_single, check_stacked, stack
-from .program import CHUNK, Program, State, initial_state, run_chunk
+from .program import (
+    CHUNK,
+    Program,
+    State,
+    initial_state,
+    prepared,
+    run_chunk,
+    run_chunk_on_cores,
+)
 from .solution import Solution, Status
 from .transforms import Transform
 
@@ -32,6 +41,8 @@ class Descent(NamedTuple):
     state: State
     trace: Float[np.ndarray, "batch done values"]
     """Losses so far, the total first."""
+    params: Any
+    """The network's parameters as the loop reads them; see `program.prepared`."""
 
     @property
     def done(self) -> int:
@@ -129,11 +140,13 @@ class Solver:
         self, network: Network | Params, problems: Problem, count: int | None = None
     ) -> Descent:
         """Return a descent of stacked problems before its first step; see `run_stacked`."""
-        state, size = initial_state(self.program(network), problems), len(problems.start)
+        program, network = self.program(network), as_network(network)
+        state, size = initial_state(program, problems), len(problems.start)
+        params = prepared(program, network.params, *problems.start.shape[1:3])
         live = np.arange(size) < (size if count is None else count)
         state = state._replace(finite=jax.device_put(live, state.finite.sharding))
         values = 1 + len(self.objective.terms)
-        return Descent(state, np.empty((size, 0, values), np.float32))
+        return Descent(state, np.empty((size, 0, values), np.float32), params)
 
     def advance(
         self,
@@ -186,26 +199,19 @@ class Solver:
     def _advance(
         self, network: Network, problems: Problem, descent: Descent, count: int
     ) -> Descent:
-        mesh = _mesh(problems)
+        program, mesh = self.program(network), mesh_of(problems.start)
         first, last = jnp.int32(descent.done), jnp.int32(descent.done + count)
         factors: Any = self._factors(descent.done)
-        state, trace = run_chunk(
-            self.program(network),
+        run = run_chunk_on_cores if one_core_each(mesh) else run_chunk
+        state, trace = run(
+            program,
             mesh,
-            network.params,
+            descent.params,
             problems,
             descent.state,
             first,
             last,
             factors,
         )
-        return Descent(state, np.concatenate([descent.trace, np.asarray(trace)[:, :count]], 1))
-
-
-def _mesh(problems: Problem) -> jax.sharding.Mesh | None:
-    """Return the mesh over which problems are spread, if they are."""
-    sharding = jnp.asarray(problems.start).sharding
-    if not isinstance(sharding, jax.sharding.NamedSharding) or sharding.mesh.size == 1:
-        return None
-    assert not isinstance(sharding.mesh, jax.sharding.AbstractMesh)
-    return sharding.mesh
+        trace = np.concatenate([descent.trace, np.asarray(trace)[:, :count]], 1)
+        return Descent(state, trace, descent.params)

@@ -1,4 +1,11 @@
-"""Convolution and max pooling with backward passes that are fast on CPUs."""
+"""Convolution and max pooling, forward and backward, fast on CPUs.
+
+Loops over steps read `Filters`: kernels that were flipped or transformed once, outside of the loop.
+Which algorithm convolves is decided here, from shapes alone (`experiments/speed` compares them).
+"""
+
+import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -6,25 +13,54 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ..types import AnyArray
+from . import winograd
+
+FEW = 4
+"""Channels of an image or its gradient: too few for a matrix product."""
+NARROW = 32
+"""Channels on the other side up to which sums over taps beat a convolution with `FEW`."""
+Maps = Float[AnyArray, "batch height width inputs"]
+Kernel = Float[Array, "3 3 inputs outputs"]
+
+
+class Filters(NamedTuple):
+    """A kernel as loops read it; each array is 3x3, or 6x6 and transformed for Winograd."""
+
+    forward: Float[Array, "side side inputs outputs"]
+    backward: Float[Array, "side side outputs inputs"]
+    """The kernel of the input gradient."""
+
+
+def filters(kernel: Kernel, height: int, width: int) -> Filters:
+    """Prepare a kernel for many convolutions of maps of this size, and for their gradients."""
+
+    def prepared(kernel: Kernel) -> Array:
+        suited = winograd.suits(height, width, *kernel.shape[2:])
+        return winograd.transformed(kernel) if suited else kernel
+
+    return Filters(prepared(kernel), prepared(_flipped(kernel)))
 
 
 @jax.custom_vjp
-def convolve(
-    maps: Float[AnyArray, "batch height width inputs"], kernel: Float[Array, "3 3 inputs outputs"]
-) -> Float[Array, "batch height width outputs"]:
+def convolve_with(maps: Maps, filters: Filters) -> Float[Array, "batch height width outputs"]:
+    """Correlate like `convolve`; filters are constants, whose gradient is taken to be zero."""
+    return _correlate(maps, filters.forward)
+
+
+convolve_with.defvjp(
+    lambda maps, filters: (convolve_with(maps, filters), filters),
+    lambda filters, gradient: (_correlate(gradient, filters.backward), None),
+)
+
+
+@jax.custom_vjp
+def convolve(maps: Maps, kernel: Kernel) -> Float[Array, "batch height width outputs"]:
     """Correlate with a 3x3 kernel at stride 1 and zero padding 1.
 
     The input gradient is written as the same kind of convolution with the flipped kernel: XLA's own
     transpose is several times slower on CPUs (see `experiments/speed`).
     """
-    return _correlate(maps, kernel)
-
-
-def _correlate(maps, kernel):
-    layout = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        maps, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=layout
-    )
+    return _direct(maps, kernel)
 
 
 def _convolve_forward(maps, kernel):
@@ -33,22 +69,107 @@ def _convolve_forward(maps, kernel):
 
 def _convolve_backward(saved, gradient):
     maps, kernel = saved
-    flipped = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-    _, kernel_vjp = jax.vjp(lambda kernel: _correlate(maps, kernel), kernel)
-    return convolve(gradient, flipped), kernel_vjp(gradient)[0]
+    _, kernel_vjp = jax.vjp(lambda kernel: _direct(maps, kernel), kernel)
+    return convolve(gradient, _flipped(kernel)), kernel_vjp(gradient)[0]
 
 
 convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
+def _flipped(kernel: Kernel) -> Float[Array, "3 3 outputs inputs"]:
+    return jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+
+
+def _correlate(maps: Maps, prepared: Array) -> Array:
+    if len(prepared) != 3:
+        return winograd.correlate(maps, prepared)
+    inputs, outputs = prepared.shape[2:]
+    if inputs <= FEW and outputs <= NARROW:
+        return _sum_of_inputs(maps, prepared)
+    if outputs <= FEW and inputs <= NARROW:
+        return _sum_of_outputs(maps, prepared)
+    return _direct(maps, prepared)
+
+
+def _direct(maps: Maps, kernel: Array) -> Array:
+    layout = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(
+        jnp.asarray(maps), kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=layout
+    )
+
+
+def _taps(maps: Maps) -> list[tuple[int, int, Array]]:
+    """Return the maps shifted by each tap of a kernel, with the tap's row and column."""
+    height, width = maps.shape[1:3]
+    padded = jnp.pad(jnp.asarray(maps), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return [
+        (row, col, padded[:, row : row + height, col : col + width])
+        for row in range(3)
+        for col in range(3)
+    ]
+
+
+def _sum_of_inputs(maps: Maps, kernel: Array) -> Array:
+    """Convolve few channels: one elementwise sum over taps and channels."""
+    products = (
+        shifted[..., channel, None] * jnp.reshape(kernel[row, col, channel], (1, 1, 1, -1))
+        for row, col, shifted in _taps(maps)
+        for channel in range(maps.shape[-1])
+    )
+    return functools.reduce(jnp.add, products)
+
+
+def _sum_of_outputs(maps: Maps, kernel: Array) -> Array:
+    """Convolve into few channels: one product with all taps, then the sum of their shifts."""
+    outputs = kernel.shape[-1]
+    taps = jnp.reshape(jnp.transpose(kernel, (2, 0, 1, 3)), (kernel.shape[2], -1))
+    products = lax.dot_general(maps, taps, (((3,), (0,)), ((), ())))
+    firsts = range(0, 9 * outputs, outputs)
+    parts = (
+        shifted[..., first : first + outputs]
+        for first, (_, _, shifted) in zip(firsts, _taps(products), strict=True)
+    )
+    return functools.reduce(jnp.add, parts)
+
+
+@jax.custom_vjp
 def max_pool(
     maps: Float[Array, "batch height width channels"],
 ) -> Float[Array, "batch half_height half_width channels"]:
     """Take the maximum of 2x2 cells at stride 2; an odd last row or column is dropped.
 
-    The maximum of four strided slices has an elementwise gradient; that of `reduce_window` is a
-    scatter, which is slow on CPUs.
+    The gradient goes to all maxima of a cell in equal parts. Both are elementwise: the gradient of
+    `reduce_window` is a scatter, that of strided slices an interleaving, and both are slow on CPUs.
     """
     height, width = (side // 2 * 2 for side in maps.shape[1:3])
-    corners = [maps[:, row:height:2, col:width:2] for row in (0, 1) for col in (0, 1)]
+    corners = _corners(maps[:, :height, :width])
     return jnp.maximum(jnp.maximum(corners[0], corners[1]), jnp.maximum(corners[2], corners[3]))
+
+
+def _max_pool_forward(maps):
+    pooled = max_pool(maps)
+    return pooled, (maps, pooled)
+
+
+def _max_pool_backward(saved, gradient):
+    maps, pooled = saved
+    height, width = (2 * side for side in pooled.shape[1:3])
+    covered = maps[:, :height, :width]
+    equal = [(corner == pooled).astype(gradient.dtype) for corner in _corners(covered)]
+    largest = functools.reduce(jnp.add, equal)
+    spread = jnp.where(covered == _doubled(pooled), _doubled(gradient / largest), 0)
+    rest = [(0, side % 2) for side in maps.shape[1:3]]
+    return (jnp.pad(spread, ((0, 0), *rest, (0, 0))),)
+
+
+def _corners(maps: Array) -> list[Array]:
+    """Return the four elements of every 2x2 cell."""
+    return [maps[:, row::2, col::2] for row in (0, 1) for col in (0, 1)]
+
+
+def _doubled(maps: Array) -> Array:
+    """Repeat every element as a 2x2 cell."""
+    return jnp.repeat(jnp.repeat(maps, 2, 1), 2, 2)
+
+
+max_pool.defvjp(_max_pool_forward, _max_pool_backward)

@@ -7,7 +7,7 @@ VGG-16). The 0-255 range and the mean image exist only in this file.
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from ..types import AnyArray, Features, Images, Params
-from .convolution import convolve, max_pool
+from .convolution import Filters, convolve, convolve_with, filters, max_pool
 from .protocol import DESCRIPTOR, IMAGE, LOGITS
 
 BLOCKS = (
@@ -38,6 +38,18 @@ MEAN_RGB = (129.186279296875, 104.76238250732422, 93.59396362304688)
 it."""
 
 
+FILTERS = "filters"
+"""The collection of variables that holds kernels prepared for a loop."""
+
+
+class Prepared(NamedTuple):
+    """Parameters as a loop reads them."""
+
+    params: Params
+    filters: dict[str, dict[str, Filters]]
+    """By convolution, beside the kernel's name."""
+
+
 class Convolution(nn.Module):
     """A 3x3 convolution with stride 1 and zero padding 1."""
 
@@ -51,7 +63,11 @@ class Convolution(nn.Module):
         shape = (3, 3, maps.shape[-1], self.width)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.width,))
-        return convolve(maps, kernel) + jnp.expand_dims(bias, (0, 1, 2))
+        if self.has_variable(FILTERS, "kernel"):
+            convolved = convolve_with(maps, self.get_variable(FILTERS, "kernel"))
+        else:
+            convolved = convolve(maps, kernel)
+        return convolved + jnp.expand_dims(bias, (0, 1, 2))
 
 
 class VGGFace(nn.Module):
@@ -103,7 +119,19 @@ class VGGBackbone:
         ]
         return (*CONVOLUTIONS, *dense, *derived)
 
-    def features(self, params: Params, images: Images, layers: tuple[str, ...]) -> Features:
+    def prepared(self, params: Params, height: int, width: int) -> Prepared:
+        """Return parameters for a loop over images of one size; see `descent.program.prepared`."""
+        sides = zip(BLOCKS, range(len(BLOCKS)), strict=True)
+        found = {
+            name: {"kernel": filters(params[name]["kernel"], height >> depth, width >> depth)}
+            for block, depth in sides
+            for name in block
+        }
+        return Prepared(params, found)
+
+    def features(
+        self, params: Params | Prepared, images: Images, layers: tuple[str, ...]
+    ) -> Features:
         """Return the maps of `layers`; see `Backbone.features`.
 
         Convolution layers take any image of at least 16 pixels a side (deepest block), dense layers
@@ -115,7 +143,10 @@ class VGGBackbone:
         sources = {DESCRIPTOR: "fc7", LOGITS: "fc8"}
         needed = tuple(dict.fromkeys(sources.get(name, name) for name in layers))
         self._check_size((images.shape[1], images.shape[2]), needed)
-        features = self.module.apply({"params": params}, jnp.asarray(images), needed)
+        variables: dict[str, Any] = {"params": params}
+        if isinstance(params, Prepared):
+            params, variables = params.params, {"params": params.params, FILTERS: params.filters}
+        features = self.module.apply(variables, jnp.asarray(images), needed)
         assert isinstance(features, dict)
         if DESCRIPTOR in layers:
             features[DESCRIPTOR] = self._descriptor(params, jnp.asarray(features["fc7"]))

@@ -5,7 +5,7 @@ import shlex
 import sys
 
 from ..command import fail
-from ..compilation import keep_programs
+from ..compilation import keep_programs, use_every_core
 from ..progress import progress_bar
 from ..types import Progress
 from . import loggers
@@ -35,6 +35,7 @@ def _run(config: Sweep) -> int:
     stop = Stop(line)
     loggers.check(config)
     keep_programs(line.write)
+    use_every_core()
     no_bar = contextlib.nullcontext(lambda done, total: None)
     with no_bar if config.quiet else progress_bar() as progress:
         if config.dry_run:

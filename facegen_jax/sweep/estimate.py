@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 
 from ..descent import batch
+from ..descent.devices import sharing
 from ..descent.problem import Problem, stack
 from ..descent.solver import CHUNK, Solver
 from ..edit.calibration import STEPS, applies
@@ -143,8 +144,8 @@ def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:
             f"{1000 * each.step_seconds:.3g} ms a step, {duration(seconds)}"
             f"{'' if compiles else ', program compiled above'}"
         )
-    most = max(each.memory for each in estimates.values())
-    free = batch.available() + batch.resident()
+    most = sharing() * max(each.memory for each in estimates.values())
+    free = sharing() * (batch.available() + batch.resident())
     advice = "" if most < free else ": too little, use a smaller --batch-size"
     lines.append(f"memory: {most / 1e9:.2f} GB predicted, {free / 1e9:.1f} GB available{advice}")
     time_left = duration(total_seconds * left / max(1, plan.total))

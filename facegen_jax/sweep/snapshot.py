@@ -54,7 +54,7 @@ def load(folder: Path, ids: Sequence[str], fresh: Descent) -> Descent:
     if not fits or trace.shape[::2] != fresh.trace.shape[::2]:
         return fresh
     restored = [_restore(old, new) for old, new in zip(saved, leaves, strict=True)]
-    return Descent(jax.tree.unflatten(structure, restored), trace)
+    return fresh._replace(state=jax.tree.unflatten(structure, restored), trace=trace)
 
 
 def _is_key(leaf: jax.Array) -> bool:
