@@ -72,48 +72,48 @@ class Config:
     """Timed runs of ten steps; the table gives their median."""
 
 
+def channels_first(images):
+    """Return images or maps as PyTorch reads them, channels last in memory."""
+    tensor = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
 class Descent:
     """The descent as a user of PyTorch writes it."""
 
-    def __init__(self, params, references, guides):
-        def tensor(array):
-            return torch.from_numpy(np.array(array))
-
+    def __init__(self, params, references, smoothness):
         self.kernels = {
             name: (
-                tensor(params[name]["kernel"])
-                .permute(3, 2, 0, 1)
-                .contiguous(memory_format=torch.channels_last),
-                tensor(params[name]["bias"]),
+                channels_first(np.asarray(params[name]["kernel"]).transpose(3, 0, 1, 2)),
+                torch.from_numpy(np.array(params[name]["bias"])),
             )
             for block in BLOCKS
             for name in block
         }
         self.mean = torch.tensor(MEAN_RGB).reshape(1, 3, 1, 1)
-        self.references, guides = (
-            tensor(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-            for images in (references, guides)
-        )
-        with torch.no_grad():
-            own, theirs = self.features(self.references), self.features(guides)
-        self.targets = [(name, own[name], 1 / 3) for name in IDENTITY]
-        self.targets += [(name, theirs[name], 1 / 4) for name in ATTRIBUTE]
+        self.references, self.smoothness = channels_first(references), smoothness
+
+    def aim(self, targets):
+        """Set the targets: layer, maps, weight."""
+        self.targets = targets
         self.sizes = [target.square().sum((1, 2, 3)) for _, target, _ in self.targets]
 
-    def features(self, images):
-        maps, features = images * 255 - self.mean, {}
+    def features(self, images, layers):
+        maps, features, deepest = images * 255 - self.mean, {}, max(layers)
         for block in BLOCKS:
             for name in block:
+                if name > deepest:
+                    return features
                 kernel, bias = self.kernels[name]
                 maps = functional.relu(functional.conv2d(maps, kernel, bias, padding=1))
                 features[name] = maps
-            if block is not BLOCKS[-1]:
+            if block[-1] < deepest:
                 maps = functional.max_pool2d(maps, 2)
         return features
 
     def loss(self, images):
         """Return the sum of the losses of all images: their gradients are independent."""
-        features = self.features(images)
+        features = self.features(images, [name for name, _, _ in self.targets])
         pairs = zip(self.targets, self.sizes, strict=True)
         total = sum(
             share * ((features[name] - target).square().sum((1, 2, 3)) / size).sum()
@@ -122,7 +122,7 @@ class Descent:
         change = images - self.references
         down, right = change.diff(dim=2)[..., :-1], change.diff(dim=3)[:, :, :-1]
         varying = (down.square() + right.square()).mean((1, 2, 3)).sum()
-        return total + WEIGHTS[2] * varying
+        return total + self.smoothness * varying
 
     def run(self, steps):
         """Return the sum of the losses at each step."""
@@ -180,7 +180,14 @@ def main(config: Config) -> None:
         params = vgg_face.init_params(jax.random.key(0), VGGFace(WIDTHS[name], ()), size)
         coarse = jax.random.uniform(jax.random.key(1), (2, count, size // 4, size // 4, 3))
         faces = np.asarray(jax.image.resize(coarse, (2, count, size, size, 3), "cubic")).clip(0, 1)
-        theirs = Descent(params, *faces)
+        theirs = Descent(params, faces[0], WEIGHTS[2])
+        with torch.no_grad():
+            maps = [
+                theirs.features(channels_first(images), (*IDENTITY, *ATTRIBUTE)) for images in faces
+            ]
+        targets = [(layer, maps[0][layer], 1 / len(IDENTITY)) for layer in IDENTITY]
+        targets += [(layer, maps[1][layer], 1 / len(ATTRIBUTE)) for layer in ATTRIBUTE]
+        theirs.aim(targets)
         runs = {
             "theirs": (lambda: STEPS, theirs.run),
             "ours": ours(params, *faces, steps=STEPS),
