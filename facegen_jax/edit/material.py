@@ -69,7 +69,7 @@ def gather(request: Request, network: Network, pool: Pool | None = None) -> Mate
     )
     source = attribute.find(request, network, reference, pool)
     if pool:
-        source = source._replace(note=pool.described.note)
+        source = source._replace(note=pool.note)
     names = _mask_names(objective(request, network, 1.0))
     return Material(reference, source, masks.build(request.inside, request.held, names, reference))
 

@@ -22,6 +22,11 @@ class Pool(NamedTuple):
     gallery: Gallery
     described: Described
 
+    @property
+    def note(self) -> str:
+        """A remark for the user: what was unusual about the table, why features are not kept."""
+        return "; ".join(filter(None, (self.gallery.remark, self.described.note)))
+
 
 class Lookup(NamedTuple):
     """A search of a gallery for faces like one reference."""

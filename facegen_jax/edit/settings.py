@@ -82,8 +82,8 @@ class Options:
     in Smiling+Eyeglasses:0.5. With a gallery: a column of its labels, or two opposites as in
     Youth/Senior."""
     gallery: Path | None = None
-    """Folder of labelled faces (labels.csv and images/): the attribute is taken from those most
-    similar to the reference."""
+    """Folder of labelled faces (labels.csv and images/, or CelebA or LFW as published), or the path
+    of its table: the attribute is taken from those most similar to the reference."""
     k: int | None = None
     """Number of faces taken from the gallery (default: 100 with and 100 without for a difference; 5
     guides)."""

@@ -30,6 +30,7 @@ def run(config: Show) -> int:
         galleries: Galleries = []
         for folder in config.folders:
             gallery = load_gallery(folder)
+            print(gallery.understood, flush=True)  # before thousands of faces are described
             with progress_bar("faces described") as progress:
                 described = describe(gallery, network, mode=config.align, progress=progress)
             galleries.append((gallery, described))
@@ -77,7 +78,7 @@ def _write_directions(
 def _check(config: Show) -> None:
     """Refuse what cannot work before thousands of features are computed."""
     if not config.folders:
-        raise GalleryError("give at least one FOLDER with labels.csv and images/")
+        raise GalleryError("give at least one FOLDER with labels.csv and images/, or a table")
     if bool(config.directions) != bool(config.attributes):
         raise GalleryError("--directions FILE and --attributes NAME [...] belong together")
     if config.baselines and (len(config.folders) > 1 or config.directions):

@@ -3,23 +3,25 @@
 FOLDER/labels.csv header: filename, identity (optional), then one column for each attribute: 1, 0 or
                       blank (unknown)
 FOLDER/images/...     the files that `filename` names
+
+Other tables and folders are understood too: see `table`, `codes`, `layout` and `images`.
 """
 
-import csv
 import os
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int8
 
 from ..names import by_spelling, did_you_mean, normalise
+from ..table import SEPARATORS, Row, Table, TableError, read_table
+from . import codes, layout
+from .images import Located, locate
+from .layout import GalleryError
 
 Choice = Bool[np.ndarray, " faces"]
-
-
-class GalleryError(ValueError):
-    """A folder that is no gallery, or an attribute that it does not label; says what is there."""
 
 
 class Gallery(NamedTuple):
@@ -27,82 +29,125 @@ class Gallery(NamedTuple):
 
     folder: Path
     filenames: tuple[str, ...]
+    """Relative to `images`."""
     identities: tuple[str, ...]
     """Who each face is; empty if unknown."""
     attributes: tuple[str, ...]
     labels: Int8[np.ndarray, "faces attributes"]
     """1 has the attribute, 0 lacks it, -1 is unknown."""
+    images: Path = Path()
+    tables: tuple[Path, ...] = ()
+    """The files that the labels and identities are from."""
+    understood: str = ""
+    """How the table was read, and what was left out, in one line."""
+    remark: str = ""
+    """The same if anything was unusual, else empty."""
 
     def path(self, row: int) -> Path:
         """Return the image file of a face."""
-        return self.folder / "images" / self.filenames[row]
+        return self.images / self.filenames[row]
 
 
 def load_gallery(folder: str | os.PathLike[str]) -> Gallery:
-    """Read the table of a gallery folder; images are not opened.
+    """Read the table of a gallery; images are not opened.
 
-    Columns with any value but 1, 0 and blank (coordinates, ages, comments) are not attributes and
-    are left out.
+    Columns that are no labels (coordinates, ages, comments) are no attributes. Faces whose image is
+    missing are left out.
+
+    Args:
+        folder: a folder with labels.csv and images/, CelebA's or LFW's as published, or the path of
+            a table.
 
     Raises:
-        GalleryError: no table, no column `filename`, an empty table, a row of another length, or a
-            file name that repeats or leaves the folder.
+        GalleryError: no table, no column of file names, an empty table, a row of another length, a
+            file name that repeats or leaves the folder, no labels, or none of the images.
     """
-    folder = Path(folder)
-    table = folder / "labels.csv"
-    header, rows = _read(folder, table)
-    columns = {name: [row[index].strip() for row in rows] for index, name in enumerate(header)}
-    filenames = columns.pop("filename")
-    identities = columns.pop("identity", [""] * len(rows))
-    _check_filenames(table, filenames)
-    codes = {"1": 1, "0": 0, "": -1}
-    labels = {
-        name: [codes[value] for value in column]
-        for name, column in columns.items()
-        if set(column) <= set(codes) and any(column)
-    }
-    if not labels:
-        raise GalleryError(f"{table}: no column has only 1, 0 and blank, so there is no attribute")
-    values = np.array(list(labels.values()), np.int8).T
-    return Gallery(folder, tuple(filenames), tuple(identities), tuple(labels), values)
-
-
-def _read(folder: Path, table: Path) -> tuple[list[str], list[list[str]]]:
+    path, home = layout.find_table(Path(folder))
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            header, *rows = csv.reader(file)
-    except FileNotFoundError:
+        table = read_table(path)
+    except (TableError, FileNotFoundError) as error:
+        raise GalleryError(str(error)) from None
+    faces = layout.faces(path, table)
+    names = _file_names(path, home, table.rows, faces.names)
+    coded = codes.decode(faces.others, real=faces.column is None)
+    if not coded.attributes:
+        raise GalleryError(f"{path}: no column has only {codes.CODINGS}, so there is no attribute")
+    for name in coded.attributes:
+        if table.header.count(name) > 1:
+            raise GalleryError(f"{path}: the header has two columns {name!r}")
+    located = locate(home, names)
+    kept = [row for row, file in enumerate(located.files) if file]
+    if not kept:
         raise GalleryError(
-            f"{folder}: no labels.csv in it; a gallery has labels.csv and images/"
-        ) from None
-    except (OSError, ValueError, csv.Error) as error:
-        raise GalleryError(f"{table}: not a readable table ({error})") from None
-    if "filename" not in header or not rows:
-        raise GalleryError(
-            f"{table}: expected a column 'filename' and at least one row, "
-            f"found columns {', '.join(header[:5])} and {len(rows)} rows"
+            f"{path}: none of its {len(names)} images are in {home / 'images'} or another folder "
+            f"in {home}, such as {names[0]!r}"
         )
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header):
-            raise GalleryError(
-                f"{table}: line {number} has {len(row)} values, the header {len(header)}"
-            )
-    return header, rows
+    known = layout.people(path)
+    identities = [known[1].get(name, "") for name in faces.names] if known else faces.identities
+    understood, usual = _describe(path, home, table, faces, coded, located)
+    return Gallery(
+        home,
+        tuple(located.files[row] for row in kept),
+        tuple(identities[row] for row in kept),
+        coded.attributes,
+        coded.labels[kept],
+        located.folder,
+        (path, *([known[0]] if known else [])),
+        understood,
+        "" if usual else understood,
+    )
 
 
-def _check_filenames(table: Path, filenames: list[str]) -> None:
-    seen: set[str] = set()
-    for number, name in enumerate(filenames, 2):
+def _file_names(path: Path, home: Path, rows: Sequence[Row], cells: Sequence[str]) -> list[str]:
+    """Return file names with `/`, relative to the folder of images; refuse those outside of it."""
+    names, seen, above = list[str](), set[str](), f"{home.absolute().as_posix()}/"
+    for row, cell in zip(rows, cells, strict=True):
+        name = cell.replace("\\", "/").removeprefix(above).removeprefix("./")
         reason = None
         if not name:
             reason = "is empty"
         elif name in seen:
             reason = "occurs twice"
-        elif Path(name).is_absolute() or ".." in Path(name).parts:
+        elif name.startswith("/") or PureWindowsPath(name).drive or ".." in name.split("/"):
             reason = "leads out of images/"
         if reason:
-            raise GalleryError(f"{table}: the file name in line {number}, {name!r}, {reason}")
+            raise GalleryError(f"{path}: the file name in line {row.line}, {cell!r}, {reason}")
         seen.add(name)
+        names.append(name)
+    return names
+
+
+def _describe(
+    path: Path,
+    home: Path,
+    table: Table,
+    faces: layout.Faces,
+    coded: codes.Coded,
+    located: Located,
+) -> tuple[str, bool]:
+    """Say in one line how a table was read; also return whether all of it is as usual."""
+    total, kept = len(located.files), sum(map(bool, located.files))
+    others = len(faces.others) - len(coded.attributes)
+    place = located.folder.relative_to(home).as_posix()
+    counts = f"{kept} faces, {len(coded.attributes)} attributes"
+    parts = [f"{counts}, {total - kept} left out without an image", f"images in {place}/"]
+    if located.respelt:
+        parts.append(f"{located.respelt} of them under another ending or spelling")
+    if others:
+        parts.append(f"columns that are no labels: {others}")
+    if table.announced not in (None, total):
+        parts.append(f"{table.announced} rows announced, {total} found")
+    dialect = f"{table.encoding}, {SEPARATORS[table.separator]}"
+    usual = (path.name, dialect, coded.codings, place, faces.column, kept, located.respelt) == (
+        "labels.csv",
+        "UTF-8, commas",
+        ("1/0",),
+        "images",
+        "filename",
+        total,
+        0,
+    )
+    return f"{path}: {dialect}, {', '.join(coded.codings)}: {'; '.join(parts)}", usual
 
 
 def column(gallery: Gallery, attribute: str) -> int:

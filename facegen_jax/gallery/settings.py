@@ -21,7 +21,7 @@ class Show:
     folders: Annotated[
         tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FOLDER [FOLDER ...]")
     ]
-    """Folders with labels.csv and images/."""
+    """Folders with labels.csv and images/, CelebA or LFW as published, or paths of tables."""
     params: str = DEFAULT
     """Network that describes the faces."""
     align: Literal["auto", "none"] = "auto"

@@ -57,9 +57,8 @@ def run_sweep(
         network = network or load_network(config.params)
         plan = make_plan(config, network, progress, own)
         notify(plan.summary)
-        for pool in plan.pools.values():
-            if pool.described.note:
-                notify(pool.described.note)
+        for remark in dict.fromkeys(pool.note for pool in plan.pools.values() if pool.note):
+            notify(remark)
         if config.distributed:
             hosts.agree(plan)
         with open_folder(config, network, plan, part) as folder:

@@ -1,5 +1,6 @@
 """The configuration's fields by name: values from text, and edits with other values."""
 
+import contextlib
 import dataclasses
 import functools
 import types
@@ -36,7 +37,7 @@ def fields() -> dict[str, object]:
 
 
 def known(name: str, where: str, *more: str, own: bool = False) -> str:
-    """Return the field that is meant, whether written with `-` or `_`.
+    """Return the field that is meant, whether written with `-`, `_` or capitals.
 
     Args:
         name: as written.
@@ -50,6 +51,8 @@ def known(name: str, where: str, *more: str, own: bool = False) -> str:
     plain, valid = name.strip().replace("-", "_"), (*fields(), *more)
     if plain in valid or (own and plain.startswith(TERMS)):
         return plain
+    if plain.lower() in valid:
+        return plain.lower()
     ends = [each for each in fields() if each.endswith(f".{plain}")]
     hint = did_you_mean(plain, valid, limit=3) or (
         f", did you mean {', '.join(ends)}?" if ends else f"; the options are {', '.join(valid)}"
@@ -58,7 +61,8 @@ def known(name: str, where: str, *more: str, own: bool = False) -> str:
 
 
 def convert(name: str, text: str, where: str, folder: Path | None = None) -> Value:
-    """Return a value from its text; lists are separated by `;`, paths are relative to the folder.
+    """Return a value from its text; lists are separated by `;`, paths are relative to the folder
+    or to the home folder (`~`).
 
     Raises:
         SweepError: the text does not fit the field's type.
@@ -90,12 +94,22 @@ def _value(kind: object, text: str, folder: Path | None) -> Value:
     if not text:
         raise ValueError("empty")
     if kind is Path:
-        return folder / text if folder else Path(text)
+        return _path(text, folder)
     if kind is ObjectPath:
         location, _, name = text.rpartition(":")
-        return f"{folder / location}:{name}" if folder and location.endswith(".py") else text
+        is_file = location.endswith(".py")
+        return (
+            f"{_path(location, folder)}:{name}" if is_file and (folder or text[0] == "~") else text
+        )
     assert kind in (int, float, str)
     return typing.cast(type, kind)(text)
+
+
+def _path(text: str, folder: Path | None) -> Path:
+    """Return a path; `~` is taken as it stands where there is no such user's home folder."""
+    with contextlib.suppress(RuntimeError):
+        text = str(Path(text).expanduser())
+    return folder / text if folder else Path(text)
 
 
 def _spelt(kind: object) -> str:

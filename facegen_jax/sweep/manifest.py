@@ -13,6 +13,7 @@ from ..edit.record import PACKAGES, version
 from ..files import write_atomically
 from ..network.protocol import Network
 from ..report import results
+from ..table import decode
 from .plan import Plan
 from .settings import Running, Sweep, SweepError
 
@@ -107,7 +108,8 @@ def _differences(before: dict, now: dict, pairs_before: Path, pairs_now: Path) -
         if name not in NOT_COMPARED and old.get(name) != new.get(name)
     ]
     old_lines, new_lines = (
-        path.read_text().splitlines() if path.exists() else [] for path in (pairs_before, pairs_now)
+        decode(path.read_bytes())[0].splitlines() if path.exists() else []
+        for path in (pairs_before, pairs_now)
     )
     if old_lines != new_lines:
         added, removed = set(new_lines) - set(old_lines), set(old_lines) - set(new_lines)

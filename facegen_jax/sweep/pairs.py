@@ -1,9 +1,10 @@
 """The table of pairs: which reference gets which attribute."""
 
-import csv
+import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ..table import TableError, read_table
 from .fields import Value, convert, known
 from .settings import SweepError
 
@@ -24,43 +25,31 @@ def load_pairs(path: Path, *, own: bool = False) -> list[Pair]:
     """Read a table with a column `reference`, an optional `name`, and any other field of an edit.
 
     An empty cell leaves the field at its default. With `own`, the objective is the user's own, so
-    `weights.` takes any term.
+    `weights.` takes any term. For dialects see `table`.
 
     Raises:
         SweepError: the table is missing, a column is unknown, a row has too many or too few cells,
             or a value does not fit the column's type.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return _read(path, csv.reader(file, strict=True), own=own)
+        table = read_table(path)
     except FileNotFoundError:
         raise SweepError(f"{path}: no such table of pairs") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SweepError(f"{path}: not a readable CSV table: {error}") from None
-
-
-def _read(path: Path, reader: Any, *, own: bool) -> list[Pair]:
-    names = _read_header(path, reader, own=own)
+    except TableError as error:
+        raise SweepError(str(error)) from None
+    names = _names(path, table.header, own=own)
     pairs = []
-    for row in reader:
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != len(names):
-            raise SweepError(
-                f"{path}, line {reader.line_num}: expected {len(names)} cells, as in the header, "
-                f"not {len(row)}"
-            )
-        cells = {name: cell.strip() for name, cell in zip(names, row, strict=True) if cell.strip()}
-        pairs.append(_pair(path, reader.line_num, cells))
+    for line, row in table.rows:
+        cells = {name: cell for name, cell in zip(names, row, strict=True) if cell}
+        pairs.append(_pair(path, line, cells, comma=table.separator != ","))
     if not pairs:
         raise SweepError(f"{path}: no pairs below the header")
     return pairs
 
 
-def _read_header(path: Path, reader: Any, *, own: bool) -> list[str]:
+def _names(path: Path, header: list[str], *, own: bool) -> list[str]:
     """Return the field name of each column."""
-    header = next(reader, [])
-    own = own or "objective" in header
+    own = own or "objective" in map(str.lower, header)
     names = [known(name, f"{path}, header", "name", own=own) for name in header]
     if "reference" not in names:
         raise SweepError(
@@ -68,17 +57,29 @@ def _read_header(path: Path, reader: Any, *, own: bool) -> list[str]:
             f"'guides' or 'attribute'; it has {header}"
         )
     if len(set(names)) < len(names):
-        raise SweepError(f"{path}: the header has a duplicate column: {', '.join(header)}")
+        raise SweepError(f"{path}: the header has a duplicate column: {header}")
     return names
 
 
-def _pair(path: Path, line: int, columns: dict[str, str]) -> Pair:
+def _pair(path: Path, line: int, columns: dict[str, str], *, comma: bool) -> Pair:
+    """Convert one row; `comma` says that numbers may have a decimal comma."""
     where = f"{path}, line {line}"
     if "reference" not in columns:
         raise SweepError(f"{where}: no reference")
     values = {
-        name: convert(name, text, where, path.parent)
+        name: _value(name, text, where, path.parent, comma=comma)
         for name, text in columns.items()
         if name != "name"
     }
     return Pair(line, columns.get("name") or Path(columns["reference"]).stem, columns, values)
+
+
+def _value(name: str, text: str, where: str, folder: Path, *, comma: bool) -> Value:
+    """Convert one cell; spreadsheets write 0,5 in tables that commas do not separate."""
+    try:
+        return convert(name, text, where, folder)
+    except SweepError:
+        plain = re.sub(r"(?<=\d),(?=\d)", ".", text)
+        if not comma or plain == text:
+            raise
+        return convert(name, plain, where, folder)

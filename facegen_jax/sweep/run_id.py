@@ -104,9 +104,9 @@ def file_hash(path: Path) -> str:
 
 
 @functools.lru_cache(8)
-def _labels_hash(labels: Path, hashes: tuple[str, ...]) -> str:
-    return hashlib.sha256("".join((digest(labels), *hashes)).encode()).hexdigest()
+def _labels_hash(tables: tuple[Path, ...], hashes: tuple[str, ...]) -> str:
+    return hashlib.sha256("".join((*map(digest, tables), *hashes)).encode()).hexdigest()
 
 
 def _gallery_hash(pool: Pool) -> str:
-    return _labels_hash(pool.gallery.folder / "labels.csv", pool.described.hashes)
+    return _labels_hash(pool.gallery.tables, pool.described.hashes)

@@ -1,0 +1,202 @@
+"""Text tables of any everyday dialect.
+
+Encodings are UTF-8 and, with or without a byte order mark, the UTF-16 of spreadsheets. Cells are
+separated by commas, semicolons, tabs, bars or white space, and may be quoted. Above the header
+there may be comments (`# ...`), `sep=;`, or the number of rows, as in CelebA's own table.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig", "UTF-8"),
+    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),  # begins as the mark of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
+    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
+)
+"""Byte order marks, with the codec and the name of what follows."""
+FOREIGN = {
+    b"PK\x03\x04": "an Excel workbook or another zip archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook of the old kind",
+    b"\x1f\x8b": "compressed by gzip",
+    b"PAR1": "a Parquet file",
+}
+"""First bytes of files that are given for tables, with what they are."""
+SPACES = " "
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", SPACES: "white space"}
+"""What may separate cells, in words."""
+NUMBERING = ("", "#", "Unnamed: 0")
+"""Headers of a column that only numbers the rows."""
+
+
+class TableError(ValueError):
+    """A file that is no readable table; one line that names it, the reason and the remedy."""
+
+
+class Row(NamedTuple):
+    """A row, without white space around its cells."""
+
+    line: int
+    """Line number in the file, counted from 1."""
+    cells: list[str]
+
+
+class Table(NamedTuple):
+    """A table whose rows all have as many cells as its header."""
+
+    encoding: str
+    separator: str
+    """A key of `SEPARATORS`."""
+    header: list[str]
+    rows: list[Row]
+    """Without empty ones."""
+    announced: int | None
+    """Number of rows, if the first line says it."""
+
+
+def read_table(path: Path) -> Table:
+    """Read a table from a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TableError: it is no text, its encoding is not known, a quote does not end, or a row is too
+            short or too long.
+    """
+    try:
+        text, encoding = decode(path.read_bytes())
+        header, rows, separator, announced = _parse(text)
+    except FileNotFoundError:
+        raise
+    except (OSError, TableError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TableError(f"{path}: not a readable table: {reason}") from None
+    for row in rows:
+        if len(row.cells) < len(header) or any(row.cells[len(header) :]):
+            raise TableError(
+                f"{path}, line {row.line}: expected {len(header)} cells, as in the header, not "
+                f"{len(row.cells)} (cells are separated by {SEPARATORS[separator]}; "
+                "quote those that hold one)"
+            )
+        del row.cells[len(header) :]
+    return _without_numbering(Table(encoding, separator, header, rows, announced))
+
+
+def decode(content: bytes) -> tuple[str, str]:
+    """Return the text of a file's content, and the name of its encoding.
+
+    Raises:
+        TableError: it is no text, or its encoding cannot be told from others.
+    """
+    for start, what in FOREIGN.items():
+        if content.startswith(start):
+            raise TableError(f"it is {what}; save it as text (in Excel: CSV UTF-8)")
+    codec, name = _encoding(content)
+    try:
+        text = content.decode(codec)
+    except UnicodeDecodeError as error:
+        if codec != "utf-8":
+            raise TableError(f"it is damaged {name} text ({error.reason})") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TableError(
+            f"line {line} is not UTF-8 but perhaps cp1252 (Windows) or Latin-1; save it as UTF-8 "
+            "(in Excel: CSV UTF-8; elsewhere: iconv -f cp1252 -t utf-8)"
+        ) from None
+    if "\0" in text:
+        raise TableError("it has zero bytes, so it is no text")
+    return text, name
+
+
+def _encoding(content: bytes) -> tuple[str, str]:
+    """Return the codec and the encoding's name.
+
+    Where most bytes at even or at odd places are zero, it is UTF-16 without its mark.
+    """
+    for mark, codec, name in MARKS:
+        if content.startswith(mark):
+            return codec, name
+    sample = content[:2000]
+    even, odd = (4 * sample[first::2].count(0) > len(sample) for first in (0, 1))
+    if even != odd:
+        return ("utf-16-be" if even else "utf-16-le"), "UTF-16"
+    return "utf-8", "UTF-8"
+
+
+def _parse(text: str) -> tuple[list[str], list[Row], str, int | None]:
+    """Return header, rows that are not empty, separator, and announced number of rows."""
+    lines = list(io.StringIO(text, newline=""))
+    first, separator, announced = _find_header(lines)
+    reader = _cells(lines[first:], separator)
+    header = next(reader, Row(0, [])).cells
+    rows = [Row(line + first, cells) for line, cells in reader if any(cells)]
+    if rows and header[:1] == ["#"] and len(rows[0].cells) < len(header):
+        header = header[1:]  # a header behind a comment sign, as LFW's
+    while header and not header[-1]:
+        header.pop()
+    is_longer = [len(row.cells) == len(header) + 1 and row.cells[-1] != "" for row in rows]
+    if separator in (SPACES, "\t") and rows and all(is_longer):
+        header = ["", *header]  # CelebA and R do not name the column of the rows' names
+    return header, rows, separator, announced
+
+
+def _find_header(lines: list[str]) -> tuple[int, str, int | None]:
+    """Return the index of the header's line, the separator, and the announced number of rows."""
+    given, announced = None, None
+    for index, line in enumerate(lines):
+        plain = line.strip()
+        if match := re.fullmatch(r'"?sep=(.)"?', line.strip("\r\n"), re.IGNORECASE):
+            given = match[1]
+        elif announced is None and re.fullmatch(r"\d{1,12}", plain.strip(" ,;\t|")):
+            announced = int(plain.strip(" ,;\t|"))
+        elif plain and not (plain.startswith("#") and _is_comment(lines, index)):
+            return index, given if given in SEPARATORS else _separator(plain), announced
+    return len(lines), ",", announced
+
+
+def _is_comment(lines: list[str], index: int) -> bool:
+    """Return whether a line that begins with `#` is no header.
+
+    A header has a separator behind the sign, or as many names as the numbers below have columns.
+    """
+    plain = lines[index].strip().removeprefix("#")
+    if plain.startswith((",", ";", "\t", "|")):
+        return False
+    separator = _separator(plain.strip())
+    names, cells = (
+        next(_cells([line], separator), Row(0, [])).cells
+        for line in (plain.strip(), next((line for line in lines[index + 1 :] if line.strip()), ""))
+    )
+    numbers = any(re.fullmatch(r"[-+]?\d+([.,]\d+)?", cell) for cell in cells)
+    return len(names) != len(cells) or not numbers
+
+
+def _separator(header: str) -> str:
+    """Return what occurs most often in a header, outside of quotes."""
+    plain = re.sub(r'"[^"]*"', "", header)
+    most = max(",;\t|", key=plain.count)
+    if most in plain:
+        return most
+    return SPACES if SPACES in plain.strip() else ","
+
+
+def _cells(lines: Iterable[str], separator: str) -> Iterator[Row]:
+    if separator == SPACES:
+        lines = (" ".join(line.split()) for line in lines)
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    for cells in reader:
+        yield Row(reader.line_num, [cell.strip() for cell in cells])
+
+
+def _without_numbering(table: Table) -> Table:
+    """Leave out a first column that only numbers the rows, as pandas writes it."""
+    first = [row.cells[0] for row in table.rows if row.cells]
+    is_numbered = all(map(str.isdecimal, first)) and len(set(first)) == len(table.rows)
+    if not (first and is_numbered and table.header[0] in NUMBERING):
+        return table
+    rows = [Row(line, cells[1:]) for line, cells in table.rows]
+    return table._replace(header=table.header[1:], rows=rows)
