@@ -189,7 +189,7 @@ def _cells(lines: Iterable[str], separator: str) -> Iterator[Row]:
         lines = (" ".join(line.split()) for line in lines)
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     for cells in reader:
-        yield Row(reader.line_num, [cell.strip() for cell in cells])
+        yield Row(reader.line_num, list(map(str.strip, cells)))
 
 
 def _without_numbering(table: Table) -> Table:

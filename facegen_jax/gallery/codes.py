@@ -71,7 +71,7 @@ def decode(columns: Mapping[str, Sequence[str]], *, real: bool = False) -> Coded
         if set(labels.values()) != {UNKNOWN}:
             found[name] = [labels[cell] for cell in columns[name]]
             codings[coding] = None
-    values = np.array(list(found.values()), np.int8).reshape(len(found), -1).T
+    values = np.array(list(found.values()), np.int8).T if found else np.zeros((0, 0), np.int8)
     return Coded(tuple(found), values, tuple(codings))
 
 

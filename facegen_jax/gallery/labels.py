@@ -8,8 +8,9 @@ Other tables and folders are understood too: see `table`, `codes`, `layout` and 
 """
 
 import os
+import re
 from collections.abc import Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -108,7 +109,7 @@ def _file_names(path: Path, home: Path, rows: Sequence[Row], cells: Sequence[str
             reason = "is empty"
         elif name in seen:
             reason = "occurs twice"
-        elif name.startswith("/") or PureWindowsPath(name).drive or ".." in name.split("/"):
+        elif name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/"):
             reason = "leads out of images/"
         if reason:
             raise GalleryError(f"{path}: the file name in line {row.line}, {cell!r}, {reason}")

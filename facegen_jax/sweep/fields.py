@@ -97,10 +97,8 @@ def _value(kind: object, text: str, folder: Path | None) -> Value:
         return _path(text, folder)
     if kind is ObjectPath:
         location, _, name = text.rpartition(":")
-        is_file = location.endswith(".py")
-        return (
-            f"{_path(location, folder)}:{name}" if is_file and (folder or text[0] == "~") else text
-        )
+        is_named = location.endswith(".py") and (folder or text.startswith("~"))
+        return f"{_path(location, folder)}:{name}" if is_named else text
     assert kind in (int, float, str)
     return typing.cast(type, kind)(text)
 
