@@ -31,7 +31,7 @@ FOREIGN = {
 SPACES = " "
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", SPACES: "white space"}
 """What may separate cells, in words."""
-NUMBERING = ("", "#", "Unnamed: 0")
+NUMBERING = ("", "Unnamed: 0")
 """Headers of a column that only numbers the rows."""
 
 
@@ -136,6 +136,7 @@ def _parse(text: str) -> tuple[list[str], list[Row], str, int | None]:
     rows = [Row(line + first, cells) for line, cells in reader if any(cells)]
     if rows and header[:1] == ["#"] and len(rows[0].cells) < len(header):
         header = header[1:]  # a header behind a comment sign, as LFW's
+    header[:1] = [name.removeprefix("#").strip() for name in header[:1]]
     while header and not header[-1]:
         header.pop()
     is_longer = [len(row.cells) == len(header) + 1 and row.cells[-1] != "" for row in rows]
@@ -166,27 +167,30 @@ def _is_comment(lines: list[str], index: int) -> bool:
     plain = lines[index].strip().removeprefix("#")
     if plain.startswith((",", ";", "\t", "|")):
         return False
-    separator = _separator(plain.strip())
-    names, cells = (
-        next(_cells([line], separator), Row(0, [])).cells
-        for line in (plain.strip(), next((line for line in lines[index + 1 :] if line.strip()), ""))
-    )
+    below = next((line for line in lines[index + 1 :] if line.strip()), "")
+    separator = _separator(plain)
+    try:
+        names, cells = (next(_cells([line], separator)).cells for line in (plain, below))
+    except (csv.Error, StopIteration):
+        return True
     numbers = any(re.fullmatch(r"[-+]?\d+([.,]\d+)?", cell) for cell in cells)
-    return len(names) != len(cells) or not numbers
+    return len(names) != max(len(cells), 2) or not numbers
 
 
 def _separator(header: str) -> str:
     """Return what occurs most often in a header, outside of quotes."""
-    plain = re.sub(r'"[^"]*"', "", header)
+    plain = re.sub(r'"[^"]*"', "quoted", header).strip()
     most = max(",;\t|", key=plain.count)
     if most in plain:
         return most
-    return SPACES if SPACES in plain.strip() else ","
+    return SPACES if SPACES in plain else ","
 
 
 def _cells(lines: Iterable[str], separator: str) -> Iterator[Row]:
     if separator == SPACES:
         lines = (" ".join(line.split()) for line in lines)
+    else:
+        lines = (line.rstrip(" \r\n") + "\n" for line in lines)  # no space behind a quote
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     for cells in reader:
         yield Row(reader.line_num, list(map(str.strip, cells)))
