@@ -1,7 +1,6 @@
 """Galleries: the table of labels, and the choice of faces by attribute and identity."""
 
 import hashlib
-from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -250,7 +249,8 @@ def test_published_folders(name, tmp_path):
     assert f"2 faces, 3 attributes, 0 left out without an image; images in {place}/" in (
         gallery.remark
     )
-    assert load_gallery(tmp_path / next(iter(tables))) == gallery._replace(labels=ANY)
+    by_path = load_gallery(tmp_path / next(iter(tables)))
+    assert (by_path[:4], by_path.images) == (gallery[:4], gallery.images)
 
 
 def test_damaged_table_of_people_is_refused(tmp_path):
