@@ -8,8 +8,9 @@ there may be comments (`# ...`), `sep=;`, or the number of rows, as in CelebA's 
 import codecs
 import csv
 import io
+import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def read_table(path: Path) -> Table:
         header, rows, separator, announced = _parse(text)
     except FileNotFoundError:
         raise
-    except (OSError, TableError, csv.Error) as error:
+    except (OSError, TableError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise TableError(f"{path}: not a readable table: {reason}") from None
     for row in rows:
@@ -131,9 +132,9 @@ def _parse(text: str) -> tuple[list[str], list[Row], str, int | None]:
     """Return header, rows that are not empty, separator, and announced number of rows."""
     lines = list(io.StringIO(text, newline=""))
     first, separator, announced = _find_header(lines)
-    reader = _cells(lines[first:], separator)
+    reader = _cells(lines, separator, first)
     header = next(reader, Row(0, [])).cells
-    rows = [Row(line + first, cells) for line, cells in reader if any(cells)]
+    rows = [row for row in reader if any(row.cells)]
     if rows and header[:1] == ["#"] and len(rows[0].cells) < len(header):
         header = header[1:]  # a header behind a comment sign, as LFW's
     header[:1] = [name.removeprefix("#").strip() for name in header[:1]]
@@ -170,8 +171,8 @@ def _is_comment(lines: list[str], index: int) -> bool:
     below = next((line for line in lines[index + 1 :] if line.strip()), "")
     separator = _separator(plain)
     try:
-        names, cells = (next(_cells([line], separator)).cells for line in (plain, below))
-    except (csv.Error, StopIteration):
+        names, cells = (next(_cells([line], separator, 0)).cells for line in (plain, below))
+    except (TableError, StopIteration):
         return True
     numbers = any(re.fullmatch(r"[-+]?\d+([.,]\d+)?", cell) for cell in cells)
     return len(names) != max(len(cells), 2) or not numbers
@@ -186,14 +187,22 @@ def _separator(header: str) -> str:
     return SPACES if SPACES in plain else ","
 
 
-def _cells(lines: Iterable[str], separator: str) -> Iterator[Row]:
+def _cells(lines: Sequence[str], separator: str, first: int) -> Iterator[Row]:
+    """Split lines into cells, from the one with index `first` on."""
+    below = itertools.islice(lines, first, None)
     if separator == SPACES:
-        lines = (" ".join(line.split()) for line in lines)
+        plain = (" ".join(line.split()) for line in below)
     else:
-        lines = (line.rstrip(" \r\n") + "\n" for line in lines)  # no space behind a quote
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
-    for cells in reader:
-        yield Row(reader.line_num, list(map(str.strip, cells)))
+        plain = (line.rstrip(" \r\n") + "\n" for line in below)  # no space behind a quote
+    reader = csv.reader(plain, delimiter=separator, skipinitialspace=True, strict=True)
+    try:
+        for cells in reader:
+            yield Row(first + reader.line_num, list(map(str.strip, cells)))
+    except csv.Error as error:
+        reason = "a quoted cell does not end, or text follows its end"
+        if "limit" in str(error):
+            reason = f"a cell has more than {csv.field_size_limit()} characters"
+        raise TableError(f"{reason} (line {first + reader.line_num})") from None
 
 
 def _without_numbering(table: Table) -> Table:

@@ -14,6 +14,7 @@ from facegen_jax.gallery import __main__ as gallery_command
 from facegen_jax.network import checkpoint
 from facegen_jax.network.protocol import Network
 from facegen_jax.network.vgg_face import backbone_of
+from facegen_jax.sweep import Sweep, run_sweep
 
 PEOPLE = ("Ann", "Ann", "Bob", "Bob", "Cid", "Cid", "Dan", "")
 EVERY_FACE = np.ones(len(PEOPLE), bool)
@@ -131,7 +132,7 @@ def test_interrupted_description_resumes(folder, network, computed, monkeypatch)
 
 def test_unreadable_images_are_reported_and_skipped(folder, network):
     (folder / "images" / "2.png").write_text("not an image")
-    (folder / "images" / "4.png").unlink()
+    (folder / "images" / "4.png").write_bytes(b"")
     table, described = gallery.load_gallery(folder), describe(folder, network)
     assert [row for row, failure in enumerate(described.failures) if failure] == [2, 4]
     assert len(described.failures) == 8
@@ -244,6 +245,36 @@ def test_edit_by_gallery(run, folder, tmp_path):
     assert run(edit_command, *arguments, "--match", "Male")[0] == 2
 
 
+def test_edits_and_sweeps_say_how_an_unusual_table_was_read(run, folder, tmp_path):
+    text = (folder / "labels.csv").read_text().replace(",", ";")
+    (folder / "labels.csv").write_text(text, encoding="utf-16")
+    (folder / "images" / "6.png").unlink()
+    options = "--attribute Smiling --k 2 --steps 1 --target mean"
+    code, _, err = run(edit_command, *edit_arguments(folder, 1, options, tmp_path / "out.png"))
+    assert code == 0
+    understood = "labels.csv: UTF-16, semicolons, 1/0: 7 faces, 3 attributes, 1 left out"
+    assert understood in err
+
+    (tmp_path / "pairs.csv").write_text("reference;attribute\ngallery/images/1.png;Smiling\n")
+    notes = list[str]()
+
+    def notify(message):
+        notes.append(message)
+        if len(notes) == 2:
+            raise KeyboardInterrupt  # nothing has to be run
+
+    sweep = Sweep(
+        tmp_path / "pairs.csv",
+        tmp_path / "out",
+        params=str(tmp_path / "tiny.safetensors"),
+        gallery=folder,
+        align="none",
+    )
+    with pytest.raises(KeyboardInterrupt):
+        next(run_sweep(sweep, notify=notify))
+    assert understood in notes[1]
+
+
 @pytest.mark.parametrize("target", ["patches", "mean", "weighted", "difference", None])
 def test_record_names_the_guides_of_every_target(target, run, folder, tmp_path):
     """A difference is the default; the network scores it, so it is calibrated."""
@@ -310,6 +341,7 @@ def test_gallery_command_summarises_a_gallery(run, folder):
     (folder / "images" / "2.png").write_text("not an image")
     code, out, err = run(gallery_command, folder)
     assert code == 1
+    assert out.startswith(f"{folder / 'labels.csv'}: UTF-8, commas, 1/0: 8 faces, 3 attributes, 0 ")
     assert "8 faces, 4 people" in out
     assert [line.split() for line in out.splitlines() if line.startswith(("Smiling", "Male"))] == [
         ["Smiling", "4", "4", "0"],

@@ -1,10 +1,13 @@
 """Pairs and grids: parsing into typed values, and one-line errors."""
 
+import itertools
 from pathlib import Path
 
 import pytest
+from dialects import content, every_dialect
 
 from facegen_jax.edit.settings import Edit, Weights
+from facegen_jax.sweep import manifest
 from facegen_jax.sweep.fields import changed, convert, fields
 from facegen_jax.sweep.grid import points
 from facegen_jax.sweep.pairs import load_pairs
@@ -141,7 +144,12 @@ def test_paths_are_relative_to_the_table(tmp_path):
         ("reference,attribute\na\n", "line 2: expected 2 cells, as in the header, not 1"),
         ("reference,attribute\n,Smiling\n", "line 2: no reference"),
         ("reference,strength\na,b\n", "line 2: strength takes"),
-        ('reference\n"a\n', "not a readable CSV table"),
+        (
+            "reference,attribute,\na,b,c\n",
+            "line 2: expected 2 cells, as in the header, not 3",
+        ),
+        (",reference\nx,a.png\n", "no option ''"),
+        ('reference\n"a\n', "not a readable table"),
     ],
 )
 def test_broken_tables_are_refused(tmp_path, text, message):
@@ -149,10 +157,75 @@ def test_broken_tables_are_refused(tmp_path, text, message):
         load_pairs(write_pairs(tmp_path, text))
 
 
-def test_binary_files_are_refused(tmp_path):
-    (tmp_path / "pairs.csv").write_bytes(b"reference\n\xff\xfe\n")
-    with pytest.raises(SweepError, match="not a readable CSV table"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"reference\n\xff\xfe\n", "not a readable table"),
+        ("reference,name\na.png,Renée\n".encode("cp1252"), "perhaps cp1252 .*; save it as UTF-8"),
+        (b"PK\x03\x04", "Excel workbook"),
+    ],
+)
+def test_binary_files_are_refused(content, message, tmp_path):
+    (tmp_path / "pairs.csv").write_bytes(content)
+    with pytest.raises(SweepError, match=message):
         load_pairs(tmp_path / "pairs.csv")
+
+
+def test_every_dialect_gives_the_same_pairs(tmp_path):
+    rows = [
+        ["Reference", "guides", "Strength", "weights.attribute", "name"],
+        ["a b.png", "b.png;sub folder/c.png", "0.5", "1e-3", "Zoë"],
+        ["d.png", "b.png", "", "2", ""],
+    ]
+    path = tmp_path / "pairs.csv"
+    for dialect in every_dialect():
+        path.write_bytes(content(rows, dialect))
+        first, second = load_pairs(path)
+        assert first.values == {
+            "reference": tmp_path / "a b.png",
+            "guides": (tmp_path / "b.png", tmp_path / "sub folder/c.png"),
+            "strength": (0.5,),
+            "weights.attribute": 0.001,
+        }, dialect
+        assert (first.name, first.line, second.name, second.line) == ("Zoë", 2, "d", 3)
+
+
+def test_decimal_commas_where_commas_do_not_separate(tmp_path):
+    path = write_pairs(tmp_path, 'reference;strength;box\na.png;0,5;"1,5;2;3,25;4"\n')
+    assert load_pairs(path)[0].values == {
+        "reference": tmp_path / "a.png",
+        "strength": (0.5,),
+        "box": (1.5, 2.0, 3.25, 4.0),
+    }
+    with pytest.raises(SweepError, match="line 2: strength takes a number"):
+        load_pairs(write_pairs(tmp_path, 'reference,strength\na.png,"0,5"\n'))
+    with pytest.raises(SweepError, match=r"line 2: steps takes a whole number, not '0\.5'"):
+        load_pairs(write_pairs(tmp_path, "reference;steps\na.png;0,5\n"))
+
+
+def test_paths_of_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    text = "reference\tguides\tobjective\tmask\n~/a.png\tb.png;~/c.png\t~/d.py:f\t~nobody-x/m.png\n"
+    (pair,) = load_pairs(write_pairs(tmp_path, text))
+    assert pair.values == {
+        "reference": Path("/home/ann/a.png"),
+        "guides": (tmp_path / "b.png", Path("/home/ann/c.png")),
+        "objective": "/home/ann/d.py:f",
+        "mask": tmp_path / "~nobody-x/m.png",
+    }
+    assert points(["mask=~/a.png"]) == [{"mask": Path("/home/ann/a.png")}]
+
+
+def test_resuming_compares_pairs_in_any_encoding(tmp_path):
+    before, now = tmp_path / "before", tmp_path / "now"
+    settings = {"config": {}, "network": {"sha256": "x"}}
+    for encoding, other in itertools.product(("utf-8", "utf-16", "utf-8-sig"), repeat=2):
+        before.write_text("reference\nä.png\n", encoding)
+        now.write_text("reference\nä.png\n", other)
+        assert manifest._differences(settings, settings, before, now) == []
+        now.write_text("reference\nä.png\nb.png\n", other)
+        differences = manifest._differences(settings, settings, before, now)
+        assert differences == ["pairs: 1 lines added, 0 removed"]
 
 
 def test_a_missing_table_is_refused(tmp_path):

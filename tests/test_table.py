@@ -76,10 +76,11 @@ def test_headers(text, header, first, tmp_path):
         (b"\x1f\x8b\x08", "compressed by gzip"),
         (b"\xff\xfea\x00,\x00b", "damaged UTF-16 text"),
         (b"a,b\n\x00,1\n", "zero bytes"),
-        (b'a,b\n"1,2\n', "not a readable table: unexpected end of data"),
+        (b'a,b\n"1,2\n', "not a readable table: a quoted cell does not end"),
         (b"a,b\n1,2\n\n1,2,3\n", r"line 4: expected 2 cells, as in the header, not 3 .*by commas"),
         (b"a;b\n1\n", r"line 2: expected 2 cells, as in the header, not 1 .*by semicolons"),
-        (b"a,b\n" + b"1" * 200_000 + b",2\n", "field larger than field limit"),
+        (b'a\tb\n1\t2\n"1"x\t2\n', r"text follows its end \(line 3\)"),
+        (b"a,b\n" + b"1" * 200_000 + b",2\n", r"more than 131072 characters \(line 2\)"),
     ],
 )
 def test_what_is_no_table_is_refused_in_one_line(content, message, tmp_path):
