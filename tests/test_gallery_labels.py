@@ -318,7 +318,8 @@ def test_other_ways_to_name_a_file(name, folder):
 
 def test_runs_keep_their_ids(folder):
     """The hash of a gallery is that of its table's content and of its images' hashes."""
-    described = features.Described(*np.zeros((2, 4)), ("",) * 4, ("a", "b", "c", "d"))
+    numbers, landmarks = np.zeros((4, 1), np.float32), np.zeros((4, 5, 2), np.float32)
+    described = features.Described(numbers, landmarks, ("",) * 4, ("a", "b", "c", "d"))
     expected = digest(folder / "labels.csv") + "abcd"
     hashed = run_id._gallery_hash(Pool(load_gallery(folder), described))
     assert hashed == hashlib.sha256(expected.encode()).hexdigest()

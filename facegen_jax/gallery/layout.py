@@ -99,7 +99,7 @@ def faces(path: Path, table: Table) -> Faces:
             f"{len(table.rows)} rows"
         )
     for name in (column, person):
-        if table.header.count(name) > 1:
+        if name is not None and table.header.count(name) > 1:
             raise GalleryError(f"{path}: the header has two columns {name!r}")
     identities = columns.pop(person) if person else [""] * len(table.rows)
     if column is None:
