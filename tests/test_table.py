@@ -4,7 +4,8 @@ import dialects
 import pytest
 from dialects import line
 
-from facegen_jax.table import SPACES, TableError, decode, read_table
+from facegen_jax.table import TableError, read_table
+from facegen_jax.text import decode
 
 HEADER = ["filename", "Smiling", "5 o' Clock Shadow"]
 ROWS = [["Zoë/a b.jpg", "1", "-1"], ['the "x", or; y.png', "", "0.5"], ["c.jpg", "0", "no"]]
@@ -104,4 +105,3 @@ def test_an_empty_table_has_no_header(tmp_path):
 
 def test_text_is_decoded_whole():
     assert decode("\ufeffpräzise\n".encode()) == ("präzise\n", "UTF-8")
-    assert SPACES in dialects.SEPARATORS

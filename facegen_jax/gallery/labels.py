@@ -4,7 +4,7 @@ FOLDER/labels.csv header: filename, identity (optional), then one column for eac
                       blank (unknown)
 FOLDER/images/...     the files that `filename` names
 
-Other tables and folders are understood too: see `table`, `codes`, `layout` and `images`.
+Other tables and folders are understood too: see `table`, `layout`, `codes` and `images`.
 """
 
 import os

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..names import normalise
-from ..table import Table, decode
+from ..table import Table
+from ..text import decode
 from .images import IMAGES
 
 TABLES = (

@@ -13,7 +13,7 @@ from ..edit.record import PACKAGES, version
 from ..files import write_atomically
 from ..network.protocol import Network
 from ..report import results
-from ..table import decode
+from ..text import decode
 from .plan import Plan
 from .settings import Running, Sweep, SweepError
 
