@@ -2,7 +2,7 @@
 
     python experiments/speed/algorithm.py
 
-The 16 problems move one portrait by four attributes at four strengths, by the maps of two layers and
+The 16 problems move one portrait by four attributes at four strengths, by maps of two layers and
 total variation, as Deep Feature Interpolation does. SciPy's L-BFGS-B and Adam take gradients from
 PyTorch, one problem after the other; both are timed to the evaluation that first is near enough.
 Ours run as one batch: a problem takes its steps until it is near enough, each at the batch's time
