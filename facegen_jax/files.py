@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -36,7 +37,27 @@ def write_atomically(
         raise
 
 
+def refuse_special(path: Path) -> None:
+    """Raise an OSError for pipes, sockets and devices, which would be waited on forever."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(f"{path}: is a pipe or a device; expected a file")
+
+
+def resolve(path: Path) -> Path:
+    """Return a path without symbolic links.
+
+    Raises:
+        OSError: links that lead in a circle.
+    """
+    try:
+        return path.resolve()
+    except RuntimeError:  # Python 3.13 leaves such links as they are
+        raise OSError(f"{path}: symbolic links that lead in a circle") from None
+
+
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file's content, in hexadecimal; pipes and devices are an OSError."""
+    refuse_special(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

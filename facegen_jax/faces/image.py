@@ -1,95 +1,100 @@
-"""Read and write image files, and crop, resize and warp arrays.
-
-No other module opens image files: the size limit and the checks for damaged files are here.
-"""
+"""Read and write image files, and crop, resize and warp arrays."""
 
 import io
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
 from jaxtyping import Float, UInt8
 
 from ..files import write_atomically
 from ..types import Image, NewImage
-
-MAX_PIXELS = 100_000_000
-"""Size limit (a 100-megapixel camera's); larger images are refused before they are decoded."""
+from . import depth, profile
+from .decoder import Decoded, ImageError, decode, is_deep
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 """File name endings of the formats that are written."""
+TOO_DARK = 15
+"""16-bit colours whose upper 8 bits are no brighter than this are 12 bits or fewer: lost."""
 
-DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError)
-"""What Pillow's decoders raise on damaged files."""
 
+class Read(NamedTuple):
+    """An image file's content, and how it was read."""
 
-class ImageError(ValueError):
-    """An image file that cannot be read or written; the message names the file and the reason."""
+    image: Image
+    note: str | None = None
+    """What was unusual, in one line that names the file."""
 
 
 def load(path: str | os.PathLike[str]) -> Image:
     """Read an image file as RGB float32 in [0, 1], shape `(height, width, 3)`.
 
-    EXIF rotation is applied, transparency is composited over white, and grey, palette, CMYK and
-    16-bit images are converted to RGB.
+    EXIF rotation is applied, colour profiles are converted to sRGB, transparency is composited over
+    white, and grey, palette, CMYK and deep images are converted to RGB; see docs/photos.md.
 
     Raises:
-        ImageError: missing, empty, truncated, not an image, or larger than `MAX_PIXELS`.
+        ImageError: missing, empty, truncated, not an image, larger than `decoder.MAX_PIXELS`, or of
+            a range that no rule can tell.
     """
-    path = Path(path)
+    return read(path).image
+
+
+def read(path: str | os.PathLike[str]) -> Read:
+    """Read an image file as `load` does, and say how."""
     try:
-        with warnings.catch_warnings():
-            # MAX_PIXELS takes the place of Pillow's lower warning limit.
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            opened = PIL.Image.open(path)
-        with opened as file:
-            if file.width * file.height > MAX_PIXELS:
-                raise ImageError(
-                    f"{path}: {file.width}x{file.height} pixels; expected at most {MAX_PIXELS:,}, "
-                    "make it smaller"
-                )
-            file.load()
-            return _to_rgb(PIL.ImageOps.exif_transpose(file))
-    except ImageError:
-        raise
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path}: is a folder, expected an image file") from None
-    except PIL.Image.DecompressionBombError:
-        raise ImageError(f"{path}: more than {MAX_PIXELS:,} pixels, make it smaller") from None
-    except PIL.UnidentifiedImageError:
-        empty = path.stat().st_size == 0
-        reason = "is empty" if empty else "not an image that Pillow can read"
-        raise ImageError(f"{path}: {reason}") from None
-    except DECODER_ERRORS as error:
-        raise ImageError(f"{path}: cannot be read, {error}") from None
+        decoded = decode(path)
+        image, note = _deep(decoded) if is_deep(decoded.picture) else _shallow(decoded)
+    except (depth.DepthError, profile.ProfileError) as error:
+        raise ImageError(f"{path}: {error}") from None
+    return Read(image, note and f"{path}: {note}")
 
 
-def _to_rgb(image: PIL.Image.Image) -> Image:
-    if image.mode.startswith("I") or image.mode == "F":  # grey of 16 bits or more
-        grey = np.asarray(image, np.float32)
-        top = 1.0 if image.mode == "F" and grey.max(initial=0) <= 1 else 65535.0
-        return np.repeat(np.clip(grey / top, 0, 1)[..., None], 3, axis=-1)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = PIL.Image.new("RGBA", image.size, "white")
-        image = PIL.Image.alpha_composite(white, image)
-    return np.asarray(image.convert("RGB"), np.float32) / 255
+def _deep(decoded: Decoded) -> Read:
+    """Read grey of 16 bits or more."""
+    grey, note = depth.unit(np.asarray(decoded.picture), decoded.top)
+    image, remark = profile.grey_as_srgb(1 - grey if decoded.negative else grey, decoded)
+    return Read(image, "; ".join(each for each in (note, remark) if each) or None)
+
+
+def _shallow(decoded: Decoded) -> Read:
+    """Read colours of 8 bits over white."""
+    colours, alpha = split(decoded.picture)
+    image, note = profile.as_srgb(colours, decoded)
+    if decoded.cut and image.max(initial=0) * 255 <= TOO_DARK:
+        raise depth.DepthError(
+            "colours of 16 bits that are all but black: 12 bits or fewer, probably; scale them to "
+            "16, or save the picture with 8"
+        )
+    if alpha is not None:
+        image = image * alpha[..., None] + (1 - alpha[..., None])
+    return Read(image, note)
+
+
+def split(
+    picture: PIL.Image.Image,
+) -> tuple[PIL.Image.Image, Float[np.ndarray, "height width"] | None]:
+    """Return a picture of 8 bits without its transparency, and its opacity, None if it has none."""
+    if picture.mode in ("La", "RGBa"):
+        picture = picture.convert(picture.mode.upper())
+    opacity = None
+    if picture.has_transparency_data:
+        opacity = np.asarray(picture.convert("RGBA").getchannel("A"), np.float32) / 255
+    plain = {"1": "L", "LA": "L", "LAB": "LAB", "L": "L", "CMYK": "CMYK"}
+    return picture.convert(plain.get(picture.mode, "RGB")), opacity
 
 
 def save(path: str | os.PathLike[str], image: Image, *, durable: bool = False) -> None:
     """Write an image atomically, as the format of the file name's ending, or else PNG.
 
+    The file says that its colours are sRGB.
     `durable` flushes it to disk, see `write_atomically`.
     """
     path, buffer = Path(path), io.BytesIO()
     file_format = PIL.Image.registered_extensions().get(path.suffix.lower(), "PNG")
-    PIL.Image.fromarray(pixels(image)).save(buffer, format=file_format)
+    PIL.Image.fromarray(pixels(image)).save(buffer, format=file_format, **profile.tag(file_format))
     write_atomically(path, buffer.getvalue(), durable=durable)
 
 
