@@ -53,7 +53,9 @@ def icc_profile(
         table += tag + struct.pack(">II", offset + len(content), len(value))
         content += value
     space = b"RGB " if columns else b"GRAY"
-    header = struct.pack(">I4sI4s4s4s", offset + len(content), b"test", 0x02400000, b"mntr", space, b"XYZ ")
+    header = struct.pack(
+        ">I4sI4s4s4s", offset + len(content), b"test", 0x02400000, b"mntr", space, b"XYZ "
+    )
     header += struct.pack(">6H4s", 2000, 1, 1, 0, 0, 0, b"acsp") + bytes(28)
     header += struct.pack(">3i", *(round(65536 * each) for each in D50))
     return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + content
@@ -88,7 +90,12 @@ def png(pixels: np.ndarray, chunks: Sequence[tuple[bytes, bytes]] = (), *, bits:
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    return (
+        struct.pack(">I", len(content))
+        + name
+        + content
+        + struct.pack(">I", zlib.crc32(name + content))
+    )
 
 
 def tiff(pixels: np.ndarray, tags: dict[int, int] | None = None, order: str = "<") -> bytes:
@@ -116,7 +123,9 @@ def tiff(pixels: np.ndarray, tags: dict[int, int] | None = None, order: str = "<
         339: (kind,) * channels,
         **({338: (2,)} if channels in (2, 4) else {}),
     }
-    entries |= {tag: (value,) * (channels if tag == 258 else 1) for tag, value in (tags or {}).items()}
+    entries |= {
+        tag: (value,) * (channels if tag == 258 else 1) for tag, value in (tags or {}).items()
+    }
     directory = 8 + len(data) + len(data) % 2
     extra, table = b"", b""
     after = directory + 2 + 12 * len(entries) + 4

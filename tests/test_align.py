@@ -145,7 +145,7 @@ def test_a_photo_without_a_face_is_an_error_that_names_the_remedies(photo):
 def test_a_face_beyond_those_found_is_an_error_or_the_centre(photo, monkeypatch):
     monkeypatch.setattr(align, "can_detect", lambda: True)
     monkeypatch.setattr(align, "detect", lambda image: [POINTS])
-    with pytest.raises(align.AlignError, match="found 1 faces, not 2"):
+    with pytest.raises(align.AlignError, match="found 1 face, not 2"):
         align.load_face(photo, 64, "auto", align.Pick(2))
     assert align.load_face(photo, 64, "auto", align.Pick(2), centre=True).landmarks is None
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegen_jax.faces import image
+from facegen_jax.faces import decoder, image
 
 COLOUR = (200, 100, 50)
 
@@ -120,7 +120,7 @@ def test_bad_files_fail_with_one_line_that_names_the_file(tmp_path, content, mes
     if content == "folder":
         path.mkdir()
     elif content == "huge":
-        monkeypatch.setattr(image, "MAX_PIXELS", 100)
+        monkeypatch.setattr(decoder, "MAX_PIXELS", 100)
         PIL.Image.new("RGB", (11, 10)).save(path)
     elif content is not None:
         path.write_bytes(content)

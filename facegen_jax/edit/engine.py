@@ -129,6 +129,7 @@ def _outcome(
     record = describe(options, inputs, network, solution, finished.scores, seconds)
     if chosen:
         record["guides"] = chosen_guides(chosen)
+    record["notes"] = list(material.notes)
     reference = material.reference.image
     return Outcome(options, solution, finished, reference, record, material.notes)
 

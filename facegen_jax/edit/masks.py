@@ -3,10 +3,12 @@ themselves."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ..faces import align, geometry, image, regions
+from ..faces import align, geometry, regions
+from ..faces.mask_file import LEAST, load_mask
 from ..names import normalise
 from ..types import Mask
 from .parsing import EditError
@@ -86,12 +88,21 @@ def _region_of(names: list[str]) -> str | None:
     return "+".join(known) if known and len(known) == len(found) else None
 
 
+class Built(NamedTuple):
+    """The masks of an edit."""
+
+    masks: dict[str, Mask]
+    """By the name that terms use."""
+    notes: tuple[str, ...]
+    """How files were read, where that is worth a remark."""
+
+
 def build(
     inside: Path | str | None,
     identity: Path | str | None,
     names: Iterable[str],
     reference: align.Face,
-) -> dict[str, Mask]:
+) -> Built:
     """Return the masks that an edit's terms name.
 
     Args:
@@ -101,33 +112,41 @@ def build(
         reference: the face that they lie on.
 
     Raises:
-        EditError: a mask of another size than the reference, or an unknown name.
+        EditError: a mask of another size than the reference, or one that selects nothing of it.
+        ImageError, RegionError: a file that is no mask, or an unknown name.
     """
     size = len(reference.image)
-    whole = np.ones((size, size), np.float32)
-    masks = {INSIDE: whole if inside is None else _mask(inside, reference)}
+    whole, notes = np.ones((size, size), np.float32), list[str]()
+    masks = {INSIDE: whole if inside is None else _mask(inside, reference, notes)}
     if identity == OUTSIDE:
         masks[HELD] = 1 - masks[INSIDE]
     else:
         everywhere = identity in (None, EVERYWHERE)
-        masks[HELD] = whole if everywhere or identity is None else _mask(identity, reference)
+        masks[HELD] = whole if everywhere or identity is None else _mask(identity, reference, notes)
     for name in names:
         if name not in masks:
             masks[name] = regions.region(name, size, reference.points)
     needed = {*names, *([INSIDE] if inside is not None else [])}
-    return {name: mask for name, mask in masks.items() if name in needed}
+    kept = {name: mask for name, mask in masks.items() if name in needed}
+    return Built(kept, tuple(dict.fromkeys(notes)))
 
 
-def _mask(source: Path | str, reference: align.Face) -> Mask:
+def _mask(source: Path | str, reference: align.Face, notes: list[str]) -> Mask:
     """Return regions by name, or a mask from a file, aligned as the reference was."""
     if isinstance(source, str):
         return regions.region(source, len(reference.image), reference.points)
-    mask, expected = image.load(source), reference.photo.shape
+    (mask, _, note), expected = load_mask(source), reference.photo.shape[:2]
+    notes += [note] if note else []
     if mask.shape != expected:
         raise EditError(
             f"{source}: the mask has {mask.shape[1]}x{mask.shape[0]} pixels, the reference "
             f"{expected[1]}x{expected[0]}; they must be equal"
         )
     size = len(reference.image)
-    aligned = geometry.apply_placement(mask, reference.landmarks, reference.placement, size)
-    return np.asarray(aligned).mean(-1)
+    layers = np.repeat(np.asarray(mask)[..., None], 3, -1)
+    aligned = geometry.apply_placement(layers, reference.landmarks, reference.placement, size)
+    if aligned.max() < LEAST:
+        raise EditError(
+            f"{source}: the mask selects nothing of the face, which is elsewhere in the reference"
+        )
+    return np.asarray(aligned)[..., 0]

@@ -35,12 +35,14 @@ class Material(NamedTuple):
     source: Source
     masks: dict[str, Mask]
     """Masks by the name that terms use; see `masks.build`."""
+    mask_notes: tuple[str, ...] = ()
+    """How masks were read."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks for the user."""
         faces = (face.note for face in (self.reference, *self.source.guides))
-        return tuple(note for note in (*faces, self.source.note) if note)
+        return tuple(note for note in (*faces, *self.mask_notes, self.source.note) if note)
 
 
 class Finished(NamedTuple):
@@ -71,7 +73,8 @@ def gather(request: Request, network: Network, pool: Pool | None = None) -> Mate
     if pool:
         source = source._replace(note=pool.note)
     names = _mask_names(objective(request, network, 1.0))
-    return Material(reference, source, masks.build(request.inside, request.held, names, reference))
+    built = masks.build(request.inside, request.held, names, reference)
+    return Material(reference, source, built.masks, built.notes)
 
 
 def _mask_names(terms: Objective) -> set[str]:
@@ -127,7 +130,7 @@ def _area(built: dict[str, Mask]) -> float:
 def assemble(request: Request, network: Network, material: Material) -> Problem:
     """Build the problem for the first strength, with loss weights, learning rate and seed of its
     own."""
-    (reference, source, built), options = material, request.options
+    (reference, source, built, _), options = material, request.options
     terms = objective(request, network, _area(built))
     direction = source.direction
     if request.objective is None:  # a direction's further layers would be copied for nothing
@@ -161,7 +164,7 @@ def finish(
 
     `factor` is what calibration multiplied the strength by, for the record.
     """
-    (reference, source, built), options = material, request.options
+    (reference, source, built, _), options = material, request.options
     inside = built.get(INSIDE)
     where = None
     if inside is not None and options.colour_at != "everywhere":

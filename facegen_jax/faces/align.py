@@ -4,20 +4,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ..types import Image
+from .decoder import ImageError
 from .detector import Landmarks, can_detect, detect, locate
-from .geometry import (
-    TEMPLATE,
-    Placement,
-    apply_placement,
-    compute_placement,
-    misfit,
-    transform_points,
-)
-from .image import load
+from .geometry import Placement, apply_placement, compute_placement, transform_points
+from .image import read
+from .pick import AlignError, Pick, check_face, check_place
 
-MAX_MISFIT = 0.5
-"""Landmarks given by hand with a larger misfit to the template are not a face, or not in order. The
-largest misfit of 7,000 detected LFW faces is 0.35."""
+SMALLEST = 8
+"""Sides of a photo in pixels, below which there is no face in it."""
 
 
 class Face(NamedTuple):
@@ -31,27 +25,12 @@ class Face(NamedTuple):
     landmarks: Landmarks | None
     """Landmarks in the photo; None if its centre was cropped."""
     note: str | None = None
-    """Message for the user if the face could not be aligned."""
+    """Message for the user: what was unusual about the file, or where its face is."""
 
     @property
     def points(self) -> Landmarks | None:
         """Landmarks in the crop."""
         return None if self.landmarks is None else transform_points(self.landmarks, self.placement)
-
-
-class Pick(NamedTuple):
-    """Which face of a photo to use, if not the largest, or where it is, if detection fails."""
-
-    number: int = 1
-    """Rank by size; 1 is the largest."""
-    landmarks: Landmarks | None = None
-    """Landmarks given by hand; they replace detection."""
-    box: tuple[float, float, float, float] | None = None
-    """Face box given by hand (left, top, right, bottom); landmarks are located inside it."""
-
-
-class AlignError(ValueError):
-    """A face that cannot be located; the message names the file and the remedy."""
 
 
 def load_face(
@@ -74,20 +53,29 @@ def load_face(
         centre: crop the centre if no face is found, instead of raising.
 
     Raises:
-        ImageError: the image cannot be read.
+        ImageError: the image cannot be read, or is too small.
         AlignError: the face cannot be located.
     """
-    photo, pick, note = load(path), pick or Pick(), None
+    (photo, remark), pick = read(path), pick or Pick()
+    remarks = [remark]
+    if min(photo.shape[:2]) < SMALLEST:
+        raise ImageError(
+            f"{path}: {photo.shape[1]}x{photo.shape[0]} pixels; a photo of a face needs at least "
+            f"{SMALLEST} on each side"
+        )
+    if not centre:
+        remarks.append(check_place(pick, path, photo.shape))
     landmarks = pick.landmarks
     if unaligned(mode, by_hand=landmarks is not None):
-        note = _without_detector(path, pick)
+        remarks.append(_without_detector(path, pick))
     elif landmarks is None and mode == "auto":
         landmarks = _find(photo, path, pick, required=not centre)
     if landmarks is not None and not centre:
-        _check_by_hand(landmarks, path, pick)
+        remarks.append(check_face(landmarks, pick, path, photo if mode == "auto" else None))
     placement = compute_placement(photo.shape, landmarks, size, onto)
     crop = apply_placement(photo, landmarks, placement, size)
-    return Face(crop, photo, placement, landmarks, note)
+    note = "; ".join(each for each in remarks if each)
+    return Face(crop, photo, placement, landmarks, f"{path}: {note}" if note else None)
 
 
 def unaligned(mode: Literal["auto", "none"], *, by_hand: bool) -> bool:
@@ -96,14 +84,14 @@ def unaligned(mode: Literal["auto", "none"], *, by_hand: bool) -> bool:
 
 
 def _without_detector(path: Path, pick: Pick) -> str:
-    """Return the note for a crop of the centre; raise if a box needs the detector's landmarks."""
+    """Return the remark on a crop of the centre; raise if a box needs the detector's landmarks."""
     if pick.box:
         raise AlignError(
             f"{path}: --box needs the face detector: pip install 'facegen_jax[align]'; or give "
             "--landmarks"
         )
     return (
-        f"{path}: cropped the centre because no face detector is installed "
+        "cropped the centre because no face detector is installed "
         "(pip install 'facegen_jax[align]')"
     )
 
@@ -115,23 +103,9 @@ def _find(photo: Image, path: Path, pick: Pick, *, required: bool) -> Landmarks 
         return faces[pick.number - 1]
     if not required:
         return None
-    count = f"found {len(faces)} faces, not {pick.number}" if faces else "found no face"
+    number = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+    count = f"found {number}, not {pick.number}" if faces else "found no face"
     raise AlignError(
         f"{path}: {count}; give --landmarks or --box by hand, or --align none if the image is "
         "already aligned"
-    )
-
-
-def _check_by_hand(landmarks: Landmarks, path: Path, pick: Pick) -> None:
-    """Raise an AlignError if the user's landmarks, or those in the user's box, are not a face's."""
-    if (not pick.box and pick.landmarks is None) or misfit(landmarks, TEMPLATE) <= MAX_MISFIT:
-        return
-    if pick.box:
-        raise AlignError(
-            f"{path}: no face in the box {pick.box}; expected left, top, right and bottom of a "
-            "face in pixels, or give --landmarks"
-        )
-    raise AlignError(
-        f"{path}: --landmarks do not form a face; expected outer and inner corner of the eye on "
-        "the image's right, outer and inner corner of the eye on its left, and base of the nose"
     )

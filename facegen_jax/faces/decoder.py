@@ -38,6 +38,8 @@ class Decoded(NamedTuple):
 
     picture: PIL.Image.Image
     """Upright, in the mode that Pillow opens it in."""
+    format: str = ""
+    """Pillow's name of the file's format."""
     top: int | None = None
     """Value of white in deep grey pictures, where the file states it."""
     negative: bool = False
@@ -104,7 +106,7 @@ def _decode(file: PIL.Image.Image) -> Decoded:
             f"{file.width}x{file.height} pixels; expected at most {MAX_PIXELS:,}, make it smaller"
         )
     raw = " ".join(str(getattr(tile, "args", "")) for tile in getattr(file, "tile", ()))
-    about = Decoded(file, cut=";16" in raw and not is_deep(file))
+    about = Decoded(file, file.format or "", cut=";16" in raw and not is_deep(file))
     if isinstance(file, PIL.TiffImagePlugin.TiffImageFile):
         about = _tiff(about, file)
     elif file.format == "PNG":

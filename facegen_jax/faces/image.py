@@ -26,7 +26,7 @@ class Read(NamedTuple):
 
     image: Image
     note: str | None = None
-    """What was unusual, in one line that names the file."""
+    """What was unusual, in part of a line; the file's name belongs before it."""
 
 
 def load(path: str | os.PathLike[str]) -> Image:
@@ -49,7 +49,7 @@ def read(path: str | os.PathLike[str]) -> Read:
         image, note = _deep(decoded) if is_deep(decoded.picture) else _shallow(decoded)
     except (depth.DepthError, profile.ProfileError) as error:
         raise ImageError(f"{path}: {error}") from None
-    return Read(image, note and f"{path}: {note}")
+    return Read(image, note)
 
 
 def _deep(decoded: Decoded) -> Read:

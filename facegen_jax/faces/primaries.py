@@ -16,6 +16,9 @@ BRADFORD = np.array(
 )
 """XYZ to the cone responses in which white is adapted (Lam 1985)."""
 
+PIECE = 3_000_000
+"""Numbers that are converted at once."""
+
 
 class Space(NamedTuple):
     """An RGB colour space."""
@@ -41,9 +44,15 @@ SRGB_CODES = (1, 6, 13, 14, 15)
 
 def to_srgb(image: Image, space: Space) -> NewImage:
     """Convert an image to sRGB; colours beyond sRGB's are clipped."""
-    light = _decoded(np.asarray(image, float), space.gamma)
     matrix = np.linalg.inv(_to_xyz(Space("sRGB"))) @ _to_xyz(space)
-    return _encoded(np.clip(light @ matrix.T, 0, 1)).astype(np.float32)
+
+    def converted(rows: np.ndarray) -> np.ndarray:
+        light = _decoded(rows.astype(float), space.gamma) @ matrix.T
+        return _encoded(np.clip(light, 0, 1)).astype(np.float32)
+
+    # Piece by piece: a photo of 24 megapixels takes gigabytes in double precision.
+    pieces = np.array_split(np.asarray(image), 1 + np.size(image) // PIECE)
+    return np.concatenate([converted(piece) for piece in pieces])
 
 
 def is_srgb(space: Space) -> bool:

@@ -29,7 +29,7 @@ from .labels import Gallery
 BATCH, SAVE_EVERY = 64, 1024
 FOLDER = "galleries"
 """Folder inside the cache."""
-VERSION = 1
+VERSION = 2
 """Version of the cache: raised whenever the same inputs would give other numbers."""
 
 

@@ -70,7 +70,8 @@ def _without_bulk(material: Material, options: Edit) -> Material:
     if not options.paste_back:
         reference = reference._replace(photo=NO_PHOTO)
     guides = tuple(face._replace(photo=NO_PHOTO) for face in source.guides)
-    return Material(reference, source._replace(direction={}, guides=guides), material.masks)
+    slim = source._replace(direction={}, guides=guides)
+    return material._replace(reference=reference, source=slim)
 
 
 def failure(plan: Plan, run: Run, error: BaseException) -> Result:

@@ -1,0 +1,189 @@
+"""Masks from image files, however the program that drew them encodes what is selected.
+
+Values of 0 and 1, of 0 and 255, class numbers, soft grey, colours on black, and shapes on
+transparency are understood; see docs/photos.md.
+"""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import PIL.Image
+from jaxtyping import Float, Integer, UInt8
+
+from ..types import Mask
+from . import depth, image
+from .decoder import Decoded, ImageError, decode, is_deep
+
+CLASSES = 63
+"""The largest class number: integers up to it count things, larger ones are grey levels."""
+COLOURS = 256
+"""Colours that a drawing of classes has at most."""
+GREY = 24
+"""Levels of 255 by which the channels of a grey picture differ at most: JPEG tints them."""
+BLACK = 16
+"""Levels of 255 up to which a colour is black."""
+DIM = 192
+"""Grey masks that are nowhere brighter are worth a remark."""
+VOID = 255
+"""The number of what belongs to no class, such as borders."""
+LEAST = 0.02
+"""A mask without larger values selects nothing."""
+FAINT = 32
+"""Opacity, in levels of 255, from which on the colour of a pixel counts."""
+LOSSY = ("JPEG", "MPO")
+"""Formats that change numbers a little."""
+
+
+class MaskRead(NamedTuple):
+    """A mask, and how its file was read."""
+
+    mask: Mask
+    how: str
+    """What its values were taken for."""
+    note: str | None = None
+    """The same as one line that names the file, unless it is an everyday mask: grey, or black and
+    white."""
+
+
+class MaskError(ImageError):
+    """A mask that selects nothing, or whose encoding is not clear; one line."""
+
+
+class _Part(NamedTuple):
+    """Values from 0 to 1, and what they were taken for."""
+
+    values: Float[np.ndarray, "height width"]
+    how: str
+    usual: bool = False
+
+
+def load_mask(path: str | os.PathLike[str]) -> MaskRead:
+    """Read a mask: 1 where it selects, 0 where it does not.
+
+    Raises:
+        ImageError: the image cannot be read.
+        MaskError: it selects nothing, or its encoding is not clear.
+    """
+    decoded = decode(path)
+    try:
+        part = _deep(decoded) if is_deep(decoded.picture) else _shallow(decoded)
+        if part.values.max(initial=0) < LEAST:
+            raise MaskError(f"the mask selects nothing: {part.how}")
+    except (MaskError, depth.DepthError) as error:
+        raise MaskError(
+            f"{path}: {error}; expected white where it selects and black elsewhere"
+        ) from None
+    note = None if part.usual else f"{path}: mask read as {part.how}"
+    return MaskRead(part.values.astype(np.float32), part.how, note)
+
+
+def _deep(decoded: Decoded) -> _Part:
+    """Read grey of 16 bits or more, or floats."""
+    values = np.asarray(decoded.picture)
+    if values.any() and values.min() >= 0 and values.max() <= CLASSES:
+        whole = np.round(values).astype(int)
+        if (whole == values).all():
+            return _classes(whole, lossy=False)
+    grey, note = depth.unit(values, decoded.top)
+    grey = 1 - grey if decoded.negative else grey
+    return _Part(grey, note.removeprefix("read as ") if note else "soft grey", usual=note is None)
+
+
+def _shallow(decoded: Decoded) -> _Part:
+    """Read a picture of 8 bits, with or without transparency."""
+    picture, lossy = decoded.picture, decoded.format in LOSSY
+    numbers = _class_numbers(picture)
+    if numbers is not None:
+        return numbers
+    colours, opacity = image.split(picture)
+    if colours.mode == "LAB":  # its lightness
+        colours = colours.getchannel(0)
+    rgb = np.asarray(colours.convert("RGB"))
+    if opacity is None or opacity.min() == opacity.max() > 0:
+        return _opaque(rgb, lossy)
+    return _transparent(rgb, np.round(opacity * 255).astype(np.uint8))
+
+
+def _transparent(
+    rgb: UInt8[np.ndarray, "height width 3"], alpha: UInt8[np.ndarray, "height width"]
+) -> _Part:
+    """Read a shape on transparency, or a picture with transparent parts."""
+    shape = _levels(alpha, lossy=False)
+    if not alpha.any():
+        return shape._replace(how="all of it is transparent")
+    # The colours of faint pixels are rounded beyond recognition.
+    visible = rgb[alpha >= min(FAINT, int(alpha.max()))].astype(int)
+    if np.ptp(visible, axis=0).max() <= GREY:
+        return _Part(shape.values, f"a shape in {_colour_name(visible)} on transparency")
+    if _is_grey(visible):
+        grey = _levels(np.where(alpha > 0, rgb.max(-1), 0).astype(np.uint8), lossy=False)
+        return _Part(grey.values * shape.values, f"{grey.how}, nothing where transparent")
+    return _Part(1 - shape.values, "a picture with a transparent hole, which is selected")
+
+
+def _class_numbers(picture: PIL.Image.Image) -> _Part | None:
+    """Read a palette of colours as class numbers; None if its colours are grey levels."""
+    if picture.mode != "P" or picture.has_transparency_data:
+        return None
+    numbers = np.asarray(picture)
+    used = np.unique(numbers)
+    palette = np.array(picture.getpalette("RGB"), int).reshape(-1, 3)
+    if used.max() >= len(palette) or _is_grey(palette[used].astype(np.uint8)):
+        return None
+    if used[0] > 0 or palette[0].max() > BLACK:
+        return None  # without black for number 0 the colours decide
+    return _classes(numbers, lossy=False)
+
+
+def _opaque(rgb: UInt8[np.ndarray, "height width 3"], lossy: bool) -> _Part:
+    """Read grey levels, class numbers, or colours on black."""
+    brightest = rgb.max(-1)
+    if _is_grey(rgb):
+        return _levels(brightest, lossy)
+    selected = brightest > BLACK
+    hues = rgb[selected].astype(float) / brightest[selected][:, None]
+    if selected.all():
+        raise MaskError("a picture in colour without any black")
+    if np.ptp(hues, axis=0).max() <= 0.2:
+        return _Part(brightest / np.float32(brightest.max()), "a shape in colour on black")
+    if not lossy and len(np.unique(rgb.reshape(-1, 3), axis=0)) <= COLOURS:
+        return _Part(selected.astype(np.float32), "classes in colour, all but black selected")
+    raise MaskError("a picture in colour")
+
+
+def _is_grey(colours: Integer[np.ndarray, "... 3"]) -> bool:
+    return not len(colours) or int(np.ptp(colours.astype(int), axis=-1).max()) <= GREY
+
+
+def _levels(grey: UInt8[np.ndarray, "height width"], lossy: bool) -> _Part:
+    """Read grey levels, or class numbers."""
+    brightest = int(grey.max(initial=0))
+    below_void = int(grey.max(initial=0, where=grey < VOID))
+    if 1 <= brightest <= CLASSES or (not lossy and 1 <= below_void <= CLASSES):
+        return _classes(grey, lossy)
+    how = "grey" if brightest >= DIM else f"grey no brighter than {brightest} of 255"
+    how = how if brightest else "all of it is black"
+    return _Part(grey / np.float32(255), how, usual=brightest >= DIM)
+
+
+def _classes(numbers: Integer[np.ndarray, "height width"], lossy: bool) -> _Part:
+    """Select all classes but 0, the background, and `VOID`."""
+    if lossy:
+        raise MaskError(f"nearly black: no value is above {numbers.max()}, and JPEG changes them")
+    selected = (numbers > 0) & (numbers != VOID)
+    used = [int(each) for each in np.unique(numbers[selected])]
+    how = f"class numbers {_listed(used)}, all selected" if used != [1] else "0 and 1"
+    return _Part(selected.astype(np.float32), how, usual=used == [1])
+
+
+def _listed(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:8]))
+    return f"{shown} and {len(numbers) - 8} more" if len(numbers) > 8 else shown
+
+
+def _colour_name(visible: Integer[np.ndarray, "pixels 3"]) -> str:
+    mean = visible.mean(0)
+    if mean.min() > 255 - GREY:
+        return "white"
+    return "black" if mean.max() < GREY else "one colour"
