@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NewType, TypeVar
 
+from .files import resolve
 from .names import did_you_mean
 
 Kind = TypeVar("Kind")
@@ -76,7 +77,7 @@ def load_as(kind: type[Kind], path: ObjectPath | str, option: str, *also: type) 
 def _module(location: str) -> ModuleType:
     if not location.endswith(".py"):
         return importlib.import_module(location)
-    return _file_module(Path(location).resolve())
+    return _file_module(resolve(Path(location)))
 
 
 @functools.cache

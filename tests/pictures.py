@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import PIL.Image
@@ -47,15 +48,17 @@ def icc_profile(
         tags |= {bytes([letter]) + b"XYZ": _xyz(column), bytes([letter]) + b"TRC": trc}
     if not columns:
         tags[b"kTRC"] = trc
+    return _profile(b"mntr", b"RGB " if columns else b"GRAY", b"XYZ ", tags)
+
+
+def _profile(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
     table, content, offset = b"", b"", 128 + 4 + 12 * len(tags)
     for tag, value in tags.items():
         value += bytes(-len(value) % 4)
         table += tag + struct.pack(">II", offset + len(content), len(value))
         content += value
-    space = b"RGB " if columns else b"GRAY"
-    header = struct.pack(
-        ">I4sI4s4s4s", offset + len(content), b"test", 0x02400000, b"mntr", space, b"XYZ "
-    )
+    header = struct.pack(">I4sI", offset + len(content), b"test", 0x02400000)
+    header += kind + space + connection
     header += struct.pack(">6H4s", 2000, 1, 1, 0, 0, 0, b"acsp") + bytes(28)
     header += struct.pack(">3i", *(round(65536 * each) for each in D50))
     return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + content
@@ -98,7 +101,9 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     )
 
 
-def tiff(pixels: np.ndarray, tags: dict[int, int] | None = None, order: str = "<") -> bytes:
+def tiff(
+    pixels: np.ndarray, tags: dict[int, int] | None = None, order: Literal["<", ">"] = "<"
+) -> bytes:
     """Return an uncompressed TIFF of pixels `height width [channels]` as they are.
 
     Args:
@@ -146,3 +151,14 @@ def saved(picture: PIL.Image.Image, file_format: str, **options) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, file_format, **options)
     return buffer.getvalue()
+
+
+def grey_cmyk_profile() -> bytes:
+    """Return an ICC profile of a press whose four inks are all grey: each halves the lightness."""
+    nodes = [(round(255 * 0.5 ** sum(inks)), 128, 128) for inks in np.ndindex(2, 2, 2, 2)]
+    ramp = bytes(range(256))
+    matrix = struct.pack(">9i", *(65536 * each for each in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix
+    table += 4 * ramp + b"".join(map(bytes, nodes)) + 3 * ramp
+    tags = {b"A2B0": table, b"wtpt": _xyz(D50), b"cprt": b"text" + bytes(4) + b"none\0"}
+    return _profile(b"prtr", b"CMYK", b"Lab ", tags)

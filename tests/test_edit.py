@@ -102,7 +102,9 @@ def test_writes_image_record_and_strip(files, run):
         "seconds",
         "device",
         "versions",
+        "notes",
     }
+    assert record["notes"] == []
     assert record["status"] == "ok"
     assert record["loss"]["last"] < record["loss"]["first"]
     assert set(record["parts"]) == {

@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from ..command import fail
 from ..faces import image
+from ..files import resolve
 from ..network import published
 from ..network.named import vgg_face_path
 from .conversion import Converted, convert
@@ -50,7 +51,7 @@ def _check(config: Convert, dest: Path) -> Path:
         raise ValueError("give the file to convert (--list shows known files, --help all options)")
     if dest.suffix != ".safetensors":
         raise ValueError(f"{dest} should end in .safetensors")
-    if config.source.resolve() == dest.resolve():
+    if resolve(config.source) == resolve(dest):
         raise ValueError(f"{dest}: source and destination are the same file")
     if config.dest and not dest.absolute().parent.is_dir():
         raise ValueError(f"{dest.parent}: no such folder to write to")

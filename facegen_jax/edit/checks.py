@@ -5,6 +5,7 @@ import math
 import tempfile
 
 from ..faces import colour, image, regions
+from ..files import resolve
 from .parsing import Amounts, EditError
 from .settings import Edit, Jitter, Weights
 
@@ -140,13 +141,13 @@ def check_outputs(options: Edit) -> None:
     """Refuse files that cannot be written.
 
     Raises:
-        EditError: says why and what to do.
+        EditError, OSError: says why and what to do.
     """
-    inputs = [path.resolve() for path in options.inputs]
+    inputs = [resolve(path) for path in options.inputs]
     for path in [*options.outputs, *([options.strip] if options.strip else [])]:
         if path.suffix.lower() not in image.ENDINGS:
             raise EditError(f"{path}: images are written as {', '.join(image.ENDINGS)}")
-        if path.resolve() in inputs:
+        if resolve(path) in inputs:
             raise EditError(f"{path}: would overwrite an input image; choose another name")
         if path.is_dir():
             raise EditError(f"{path}: is a folder; give a file name")
@@ -157,5 +158,5 @@ def check_outputs(options: Edit) -> None:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
             raise EditError(f"{path.parent}: cannot be written to ({error.strerror})") from None
-    if options.strip and options.strip.resolve() in [path.resolve() for path in options.outputs]:
+    if options.strip and resolve(options.strip) in [resolve(path) for path in options.outputs]:
         raise EditError("--strip and --out name the same file")

@@ -117,7 +117,7 @@ def build(
     """
     size = len(reference.image)
     whole, notes = np.ones((size, size), np.float32), list[str]()
-    masks = {INSIDE: whole if inside is None else _mask(inside, reference, notes)}
+    masks: dict[str, Mask] = {INSIDE: whole if inside is None else _mask(inside, reference, notes)}
     if identity == OUTSIDE:
         masks[HELD] = 1 - masks[INSIDE]
     else:

@@ -7,10 +7,11 @@ import os
 import struct
 import warnings
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import PIL.Image
 import PIL.ImageOps
+import PIL.PngImagePlugin
 import PIL.TiffImagePlugin
 
 from ..files import refuse_special
@@ -42,6 +43,8 @@ class Decoded(NamedTuple):
     """Pillow's name of the file's format."""
     top: int | None = None
     """Value of white in deep grey pictures, where the file states it."""
+    full: int = 65535
+    """Largest value that integers of 16 bits can have: less if they are signed."""
     negative: bool = False
     """Zero is white, and Pillow has left it so."""
     cut: bool = False
@@ -109,8 +112,7 @@ def _decode(file: PIL.Image.Image) -> Decoded:
     about = Decoded(file, file.format or "", cut=";16" in raw and not is_deep(file))
     if isinstance(file, PIL.TiffImagePlugin.TiffImageFile):
         about = _tiff(about, file)
-    elif file.format == "PNG":
-        assert file.fp is not None
+    elif isinstance(file, PIL.PngImagePlugin.PngImageFile) and file.fp:
         about = _png(about, file.fp)
     elif file.format == "PPM" and file.mode == "I":
         about = about._replace(top=65535)  # Pillow has scaled it, whatever its own maximum is
@@ -154,10 +156,11 @@ def _tiff(about: Decoded, file: PIL.TiffImagePlugin.TiffImageFile) -> Decoded:
     # Others are statistics: the largest value that occurs.
     whole = stated >= 255 and (stated & (stated + 1)) == 0
     negative = is_deep(file) and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
-    return about._replace(top=stated if whole else None, negative=negative)
+    full = 32767 if SIGNED in tags.get(FORMAT, ()) else 65535
+    return about._replace(top=stated if whole else None, full=full, negative=negative)
 
 
-def _png(about: Decoded, file: BinaryIO) -> Decoded:
+def _png(about: Decoded, file: IO[bytes]) -> Decoded:
     """Read what the chunks before a PNG's pixels state: significant bits, coded colour space."""
     position = file.tell()
     file.seek(8)

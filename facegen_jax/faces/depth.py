@@ -27,12 +27,15 @@ class Unit(NamedTuple):
     """What was unusual about it."""
 
 
-def unit(values: Shaped[np.ndarray, "height width"], top: int | None = None) -> Unit:
+def unit(
+    values: Shaped[np.ndarray, "height width"], top: int | None = None, full: int = FULL
+) -> Unit:
     """Scale deep pixels to [0, 1].
 
     Args:
         values: integers of 16 or 32 bits, or floats, as the file has them.
         top: value of white, if the file states it.
+        full: largest value of the file's 16 bits, less if they are signed.
 
     Raises:
         DepthError: pixels that are not finite or negative, or a range that no rule can tell.
@@ -40,7 +43,7 @@ def unit(values: Shaped[np.ndarray, "height width"], top: int | None = None) -> 
     if np.issubdtype(values.dtype, np.floating):
         white, note = _white_of_floats(values)
     else:
-        white, note = _white_of_integers(values, top)
+        white, note = _white_of_integers(values, top, full)
     return Unit(np.clip(values.astype(np.float32) / np.float32(white), 0, 1), note)
 
 
@@ -71,7 +74,7 @@ def _bright_enough(values: np.ndarray, high: float, white: int) -> bool:
     return high > DIMMEST and float(np.median(values[values > 0])) > 1
 
 
-def _white_of_integers(values: np.ndarray, top: int | None) -> tuple[int, str | None]:
+def _white_of_integers(values: np.ndarray, top: int | None, full: int) -> tuple[int, str | None]:
     low, high = int(values.min()), int(values.max())
     if low < 0:
         raise DepthError(f"whole numbers from {low} to {high}; expected 0 to 65535, scale them")
@@ -79,14 +82,17 @@ def _white_of_integers(values: np.ndarray, top: int | None) -> tuple[int, str | 
         bits = top.bit_length()
         return top, f"read as {bits} bits, as the file says" if top < FULL else None
     if high <= 1:
-        return (1, "read as 0 and 1") if high else (FULL, None)
+        return (1, "read as 0 and 1") if high else (full, None)
     if high <= 255:
         return 255, f"read as 8 bits: no value is above {high}"
     if 1023 < high <= 4095:
         return 4095, f"read as 12 bits: no value is above {high}"
-    if 4095 < high <= FULL:
-        dark = f"read as 16 bits, though no value is above {high}: too dark if it has 14"
-        return _aligned_white(values), dark if high <= QUARTER else None
+    if 4095 < high <= full:
+        dark = (
+            f"read as {full.bit_length()} bits, though no value is above {high}: dark if it has 14"
+        )
+        white = _aligned_white(values) if full == FULL else full
+        return white, dark if high <= QUARTER else None
     if high > 2**30:
         return 2**31 - 1, "read as 31 bits"
     raise DepthError(

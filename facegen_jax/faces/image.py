@@ -17,8 +17,9 @@ from .decoder import Decoded, ImageError, decode, is_deep
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 """File name endings of the formats that are written."""
-TOO_DARK = 15
-"""16-bit colours whose upper 8 bits are no brighter than this are 12 bits or fewer: lost."""
+TOO_DARK, DARK = 15, 63
+"""16-bit colours whose upper 8 bits are no brighter than the first have 12 bits or fewer, and are
+lost; with the second they may have 14."""
 
 
 class Read(NamedTuple):
@@ -54,23 +55,35 @@ def read(path: str | os.PathLike[str]) -> Read:
 
 def _deep(decoded: Decoded) -> Read:
     """Read grey of 16 bits or more."""
-    grey, note = depth.unit(np.asarray(decoded.picture), decoded.top)
+    grey, note = depth.unit(np.asarray(decoded.picture), decoded.top, decoded.full)
     image, remark = profile.grey_as_srgb(1 - grey if decoded.negative else grey, decoded)
-    return Read(image, "; ".join(each for each in (note, remark) if each) or None)
+    return Read(image, _joined(note, remark))
 
 
 def _shallow(decoded: Decoded) -> Read:
     """Read colours of 8 bits over white."""
     colours, alpha = split(decoded.picture)
     image, note = profile.as_srgb(colours, decoded)
-    if decoded.cut and image.max(initial=0) * 255 <= TOO_DARK:
+    if decoded.cut:
+        note = _joined(_too_dark(image), note)
+    if alpha is not None:
+        image = image * alpha[..., None] + (1 - alpha[..., None])
+    return Read(image, note)
+
+
+def _too_dark(image: Image) -> str | None:
+    """Remark on dark colours of 16 bits, or raise a DepthError if they are all but black."""
+    brightest = round(float(image.max(initial=0)) * 255)
+    if brightest <= TOO_DARK:
         raise depth.DepthError(
             "colours of 16 bits that are all but black: 12 bits or fewer, probably; scale them to "
             "16, or save the picture with 8"
         )
-    if alpha is not None:
-        image = image * alpha[..., None] + (1 - alpha[..., None])
-    return Read(image, note)
+    return "read as 16 bits, though it is dark as if it had 14" if brightest <= DARK else None
+
+
+def _joined(*notes: str | None) -> str | None:
+    return "; ".join(each for each in notes if each) or None
 
 
 def split(

@@ -85,7 +85,7 @@ def _deep(decoded: Decoded) -> _Part:
         whole = np.round(values).astype(int)
         if (whole == values).all():
             return _classes(whole, lossy=False)
-    grey, note = depth.unit(values, decoded.top)
+    grey, note = depth.unit(values, decoded.top, decoded.full)
     grey = 1 - grey if decoded.negative else grey
     return _Part(grey, note.removeprefix("read as ") if note else "soft grey", usual=note is None)
 

@@ -24,10 +24,6 @@ STEPS = np.arange(0, 256, 51, dtype=np.uint8)
 GREYS = PIL.Image.fromarray(np.arange(256, dtype=np.uint8)[None])
 COLOURS = PIL.Image.fromarray(np.stack(np.meshgrid(STEPS, STEPS, STEPS), -1).reshape(1, -1, 3))
 """What a profile is tried on."""
-MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
-"""Pillow's modes by the colour space of a profile."""
-
-
 TAGGED = ("JPEG", "WEBP", "TIFF")
 """Formats that take a profile; PNG has a shorter way."""
 DATE = slice(24, 36)
@@ -104,13 +100,13 @@ def _by_profile(
     colours: PIL.Image.Image, info: Mapping[Any, Any]
 ) -> tuple[PIL.Image.Image | None, str | None]:
     """Convert by the embedded profile; return None without one that is usable."""
-    content, lab = info.get("icc_profile"), colours.mode == "LAB"
+    content, lab = info.get("icc_profile") or b"", colours.mode == "LAB"
     if not content and not lab:
         return None, None
     try:
         profile = _made("LAB") if lab else PIL.ImageCms.ImageCmsProfile(io.BytesIO(content))
-        mode = MODES.get(profile.profile.xcolor_space.strip(), "")
-        if mode == "RGB" and colours.mode == "L":
+        space = str(getattr(profile.profile, "xcolor_space", "")).strip()
+        if space == "RGB" and colours.mode == "L":
             colours = colours.convert("RGB")
         transform = PIL.ImageCms.ImageCmsTransform(
             profile,
