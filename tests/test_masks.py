@@ -37,7 +37,7 @@ def palette(numbers: np.ndarray, colours: list[int], **options) -> bytes:
 
 
 CLASSES = np.where(SHAPE, np.indices((16, 16))[1] % 3 + 2, 0)
-VOC = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128] + 250 * [224, 224, 192]
+VOC = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128] + 251 * [224, 224, 192]
 PHOTO = np.stack([SOFT, SOFT[::-1], np.roll(SOFT, 5, 1)], -1)
 
 ENCODINGS = {
@@ -168,6 +168,8 @@ def test_any_usual_encoding_is_understood(tmp_path, name):
     assert note is None or str(found.note).startswith(f"{tmp_path / 'mask'}: mask read as ")
 
 
+NOISE = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+
 REFUSED = {
     "all black": (grey(0 * SHAPE), "the mask selects nothing: all of it is black"),
     "all black, RGB": (png(np.zeros((4, 4, 3), np.uint8)), "the mask selects nothing"),
@@ -178,9 +180,9 @@ REFUSED = {
     "only a border class": (grey(255 * 0 * SHAPE), "selects nothing"),
     "faint floats": (tiff((0.01 * SHAPE).astype(np.float32)), "the mask selects nothing"),
     "class numbers in a JPEG": (grey(4 * SHAPE, "JPEG"), "nearly black: no value is above"),
-    "a photo": (png((255 * PHOTO).astype(np.uint8)), "a picture in colour"),
+    "a photo": (png(NOISE), "a picture in colour"),
     "a photo in a JPEG": (
-        saved(PIL.Image.fromarray((255 * PHOTO).astype(np.uint8)), "JPEG"),
+        saved(PIL.Image.fromarray(NOISE), "JPEG"),
         "a picture in colour",
     ),
     "red on white": (
@@ -253,6 +255,6 @@ def test_a_mask_beside_the_face_is_refused(tmp_path, face):
     shifted = np.column_stack([2 * np.eye(2), [0.5, 0.5]])
     landmarks = np.array([[1.0, 2], [3, 4], [5, 6], [7, 8], [9, 9]])
     half = face._replace(placement=shifted, landmarks=landmarks)
-    (tmp_path / "mask.png").write_bytes(grey(255 * np.kron([[0, 0], [0, 1]], np.ones((16, 16)))))
+    (tmp_path / "mask.png").write_bytes(grey(255 * np.kron(np.diag([0, 0, 0, 1]), np.ones((8, 8)))))
     with pytest.raises(EditError, match="the mask selects nothing of the face, which is elsewhere"):
         masks.build(tmp_path / "mask.png", None, ["inside"], half)

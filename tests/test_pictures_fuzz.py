@@ -38,7 +38,7 @@ PROFILE = icc_profile("P3", pictures.DISPLAY_P3)
 def _exif() -> PIL.Image.Exif:
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
-    exif.get_ifd(0xA005)[1] = "R03"
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
     return exif
 
 

@@ -156,7 +156,7 @@ def _tiff(about: Decoded, file: PIL.TiffImagePlugin.TiffImageFile) -> Decoded:
     # Others are statistics: the largest value that occurs.
     whole = stated >= 255 and (stated & (stated + 1)) == 0
     negative = is_deep(file) and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
-    full = 32767 if SIGNED in tags.get(FORMAT, ()) else 65535
+    full = 32767 if bits == 16 and SIGNED in tags.get(FORMAT, ()) else 65535
     return about._replace(top=stated if whole else None, full=full, negative=negative)
 
 

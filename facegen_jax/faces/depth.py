@@ -52,19 +52,19 @@ def _white_of_floats(values: np.ndarray) -> tuple[float, str | None]:
     if bad:
         raise DepthError(f"{bad} of {values.size} pixels are NaN or infinite; replace them")
     low, high = float(values.min()), float(values.max())
-    for white in (1, 255, FULL):
+    for white in (1.0, 255.0, float(FULL)):
         fits = -OVERSHOOT * white <= low and high <= (1 + OVERSHOOT) * white
         if not fits or not _bright_enough(values, high, white):
             continue
         clipped = f", clipped from {low:.4g} to {high:.4g}" if low < 0 or high > white else ""
         unusual = white > 1 or clipped
-        return white, f"read as floats from 0 to {white}{clipped}" if unusual else None
+        return white, f"read as floats from 0 to {white:g}{clipped}" if unusual else None
     raise DepthError(
         f"floats from {low:.4g} to {high:.4g}, neither 0 to 1 nor 0 to 255; scale them to 0 to 1"
     )
 
 
-def _bright_enough(values: np.ndarray, high: float, white: int) -> bool:
+def _bright_enough(values: np.ndarray, high: float, white: float) -> bool:
     """Return whether floats can be meant for this range, and not for a smaller one with highlights
     beyond its white."""
     if white == 1:

@@ -137,7 +137,7 @@ def _inside(points: Float[np.ndarray, "points 2"], size: np.ndarray) -> tuple[fl
         before, after = (
             np.prod(np.ptp(each, axis=0)) for each in (points, np.clip(points, 0, size))
         )
-        share = float(after / before)
+        share = float(after / before) if before > 0 else 0.0
         return share, f"{share:.0%} of it"
     count = int(((points >= 0) & (points <= size)).all(-1).sum())
     return count / len(points), f"{count} of {len(points)} landmarks"
