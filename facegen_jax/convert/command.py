@@ -58,7 +58,7 @@ def _check(config: Convert, dest: Path) -> Path:
     if config.names and not config.names.is_file():
         raise ValueError(f"{config.names}: no such file")
     if config.verify:
-        image.load(config.verify)
+        image.read_photo(config.verify)
         if not config.fc:
             raise ValueError("--verify needs fc6 to fc8, which --no-fc leaves out")
     return config.source

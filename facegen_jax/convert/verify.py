@@ -27,7 +27,7 @@ def verify(network_file: Path, image_file: Path, top: int = 5) -> list[str]:
     if "fc8" not in network.params:
         return ["not verified: this file has no fc8 to classify with"]
     side = network.size
-    face = image.resize(image.centre_square(image.load(image_file)), (side, side))
+    face = image.resize(image.centre_square(image.read_photo(image_file).image), (side, side))
     forward = jax.jit(classify)
     as_read, swapped = (
         np.asarray(forward(params, jnp.asarray(face)))

@@ -112,8 +112,8 @@ def build(
         reference: the face that they lie on.
 
     Raises:
-        EditError: a mask of another size than the reference, or one that selects nothing of it.
-        ImageError, RegionError: a file that is no mask, or an unknown name.
+        EditError: a mask that selects nothing of the face.
+        ImageError, RegionError: a file that is no mask of the reference, or an unknown name.
     """
     size = len(reference.image)
     whole, notes = np.ones((size, size), np.float32), list[str]()
@@ -135,13 +135,9 @@ def _mask(source: Path | str, reference: align.Face, notes: list[str]) -> Mask:
     """Return regions by name, or a mask from a file, aligned as the reference was."""
     if isinstance(source, str):
         return regions.region(source, len(reference.image), reference.points)
-    (mask, _, note), expected = load_mask(source), reference.photo.shape[:2]
+    height, width = reference.photo.shape[:2]
+    mask, _, note = load_mask(source, (height, width))
     notes += [note] if note else []
-    if mask.shape != expected:
-        raise EditError(
-            f"{source}: the mask has {mask.shape[1]}x{mask.shape[0]} pixels, the reference "
-            f"{expected[1]}x{expected[0]}; they must be equal"
-        )
     size = len(reference.image)
     layers = np.repeat(np.asarray(mask)[..., None], 3, -1)
     aligned = geometry.apply_placement(layers, reference.landmarks, reference.placement, size)

@@ -139,14 +139,14 @@ class Options:
     weights: Weights = field(default_factory=Weights)
     jitter: Jitter = field(default_factory=Jitter)
     mask: Path | None = None
-    """Grey image of the reference's size: where the attribute may act (white) and where the
-    reference is kept (black)."""
+    """Image of the reference's size: where the attribute may act (white) and where the reference is
+    kept (black); other encodings are in docs/photos.md."""
     region: str | None = None
     """Region where the attribute may act: mouth, eyes, brows, nose, cheeks, jaw, hair, face, or
     several as in mouth+jaw; none for everywhere (default: the region that the attribute belongs
     to)."""
     identity_mask: Path | None = None
-    """Grey image: where the reference's own maps are held (default: where the attribute may not
+    """Mask of where the reference's own maps are held (default: where the attribute may not
     act)."""
     identity_region: str | None = None
     """Region where the reference's own maps are held; none holds them nowhere."""

@@ -4,14 +4,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ..types import Image
-from .decoder import ImageError
 from .detector import Landmarks, can_detect, detect, locate
 from .geometry import Placement, apply_placement, compute_placement, transform_points
-from .image import read
+from .image import read_photo
 from .pick import AlignError, Pick, check_face, check_place
-
-SMALLEST = 8
-"""Sides of a photo in pixels, below which there is no face in it."""
 
 
 class Face(NamedTuple):
@@ -56,13 +52,8 @@ def load_face(
         ImageError: the image cannot be read, or is too small.
         AlignError: the face cannot be located.
     """
-    (photo, remark), pick = read(path), pick or Pick()
+    (photo, remark), pick = read_photo(path), pick or Pick()
     remarks = [remark]
-    if min(photo.shape[:2]) < SMALLEST:
-        raise ImageError(
-            f"{path}: {photo.shape[1]}x{photo.shape[0]} pixels; a photo of a face needs at least "
-            f"{SMALLEST} on each side"
-        )
     if not centre:
         remarks.append(check_place(pick, path, photo.shape))
     landmarks = pick.landmarks

@@ -17,6 +17,8 @@ from .decoder import Decoded, ImageError, decode, is_deep
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 """File name endings of the formats that are written."""
+SMALLEST = 8
+"""Sides of a photo in pixels, below which there is no face in it."""
 TOO_DARK, DARK = 15, 63
 """16-bit colours whose upper 8 bits are no brighter than the first have 12 bits or fewer, and are
 lost; with the second they may have 14."""
@@ -51,6 +53,22 @@ def read(path: str | os.PathLike[str]) -> Read:
     except (depth.DepthError, profile.ProfileError) as error:
         raise ImageError(f"{path}: {error}") from None
     return Read(image, note)
+
+
+def read_photo(path: str | os.PathLike[str]) -> Read:
+    """Read an image file as `read` does; refuse one that is too small to show a face.
+
+    Raises:
+        ImageError: as `load` does, or a side below `SMALLEST`.
+    """
+    photo = read(path)
+    height, width = photo.image.shape[:2]
+    if min(height, width) < SMALLEST:
+        raise ImageError(
+            f"{path}: {width}x{height} pixels; a photo of a face needs at least {SMALLEST} on each "
+            "side"
+        )
+    return photo
 
 
 def _deep(decoded: Decoded) -> Read:

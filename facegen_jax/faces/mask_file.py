@@ -47,7 +47,7 @@ class MaskRead(NamedTuple):
 
 
 class MaskError(ImageError):
-    """A mask that selects nothing, or whose encoding is not clear; one line."""
+    """A mask of another size, one that selects nothing, or one that is not clear; one line."""
 
 
 class _Part(NamedTuple):
@@ -58,14 +58,24 @@ class _Part(NamedTuple):
     usual: bool = False
 
 
-def load_mask(path: str | os.PathLike[str]) -> MaskRead:
+def load_mask(path: str | os.PathLike[str], shape: tuple[int, int] | None = None) -> MaskRead:
     """Read a mask: 1 where it selects, 0 where it does not.
+
+    Args:
+        path: image file.
+        shape: height and width of the picture that it belongs to, which it must have.
 
     Raises:
         ImageError: the image cannot be read.
-        MaskError: it selects nothing, or its encoding is not clear.
+        MaskError: another size, a mask that selects nothing, or an encoding that is not clear.
     """
     decoded = decode(path)
+    width, height = decoded.picture.size
+    if shape and (height, width) != shape:
+        raise MaskError(
+            f"{path}: the mask has {width}x{height} pixels, the reference {shape[1]}x{shape[0]}; "
+            "they must be equal"
+        )
     try:
         part = _deep(decoded) if is_deep(decoded.picture) else _shallow(decoded)
         if part.values.max(initial=0) < LEAST:
