@@ -66,7 +66,8 @@ def examine(content: bytes, folder: Path, end_to_end: bool) -> None:
         if end_to_end:
             convert(source, dest, SHAPES)
         else:
-            check.check(canonical(read(open_content(source))), SHAPES)
+            for parsed in read(open_content(source)):
+                check.check(canonical(parsed), SHAPES)
     except SourceError as error:
         message = str(error)
     finally:

@@ -1,4 +1,4 @@
-"""Caffe `.caffemodel`: the protocol buffer wire format, read for the few fields that hold weights.
+"""Caffe `.caffemodel`: protocol buffers, read for the few fields that hold weights.
 
 Field numbers, from caffe.proto:
 - NetParameter: layers = 2 (V1), layer = 100
@@ -8,17 +8,11 @@ Field numbers, from caffe.proto:
 - BlobShape: dim = 1
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from .cursor import Cursor, SourceError, reshape
 from .layout import NAMES, Pair, Parsed
-
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-Value = int | memoryview
-MAX_FIELDS = 1000
-"""Per message; the network has about 40 layers, a layer or blob about ten fields."""
+from .protobuf import fields, varint
 
 
 def is_caffemodel(data: memoryview) -> bool:
@@ -26,7 +20,7 @@ def is_caffemodel(data: memoryview) -> bool:
     try:
         return any(
             number in (2, 100) and isinstance(value, memoryview)
-            for number, value in _fields(data, "the network", strict=True)
+            for number, value in fields(data, "the network", largest=200)
         )
     except SourceError:
         return False
@@ -36,16 +30,18 @@ def read(data: memoryview) -> Parsed:
     """Read a `.caffemodel` file; see `layout.Parsed`."""
     layers: dict[str, Pair] = {}
     formats = set()
-    for number, value in _fields(data, "the network"):
+    for number, value in fields(data, "the network"):
         if number not in (2, 100) or not isinstance(value, memoryview):
             continue
         name_field, blob_field = (4, 6) if number == 2 else (1, 7)
         name, blobs = "", []
-        for field, content in _fields(value, f"layer {name!r}"):
+        for field, content in fields(value, f"layer {name!r}"):
             if field == name_field and isinstance(content, memoryview):
                 name = bytes(content[:100]).decode("utf-8", "replace")
             elif field == blob_field and isinstance(content, memoryview):
                 blobs.append(content)
+        if name in layers:
+            raise SourceError(f"two layers called {name}; save one network to a file")
         if name in NAMES and len(blobs) == 2:
             layers[name] = (_blob(blobs[0], f"{name}/kernel"), _blob(blobs[1], f"{name}/bias"))
             formats.add("V1 layers" if number == 2 else "layer")
@@ -53,52 +49,12 @@ def read(data: memoryview) -> Parsed:
     return Parsed(f"Caffe .caffemodel ({described})", layers, "OIHW", "BGR")
 
 
-def _fields(data: memoryview, label: str, strict: bool = False) -> Iterator[tuple[int, Value]]:
-    """Yield the number and value of each field of a message."""
-    cursor, count = Cursor(data), 0
-    while cursor.position < len(data):
-        count += 1
-        tag = _varint(cursor, label)
-        number, wire_type = tag >> 3, tag & 7
-        if number < 1 or count > MAX_FIELDS or (strict and number > 200):
-            raise SourceError(
-                f"{label} has a field number {number} at offset {cursor.position} of {len(data)}: "
-                "the file is damaged"
-            )
-        if wire_type == VARINT:
-            yield number, _varint(cursor, label)
-        elif wire_type == FIXED64:
-            yield number, cursor.take(8, label)
-        elif wire_type == FIXED32:
-            yield number, cursor.take(4, label)
-        elif wire_type == BYTES:
-            yield number, cursor.take(_varint(cursor, label), f"field {number} of {label}")
-        else:
-            raise SourceError(
-                f"{label} has a field of wire type {wire_type} at offset {cursor.position} of "
-                f"{len(data)}: the file is damaged"
-            )
-
-
-def _varint(cursor: Cursor, label: str) -> int:
-    value = 0
-    for index in range(10):
-        (byte,) = cursor.take(1, label)
-        value |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:
-            return value
-    raise SourceError(
-        f"{label} has an integer longer than 10 bytes at offset {cursor.position}: "
-        "the file is damaged"
-    )
-
-
 def _blob(data: memoryview, label: str) -> np.ndarray:
     """Read an array; the old format pads its shape to four axes with leading ones."""
     legacy, shape = [1, 1, 1, 1], None
     single: list[memoryview] = []
     double: list[memoryview] = []
-    for number, value in _fields(data, label):
+    for number, value in fields(data, label):
         if number in (1, 2, 3, 4) and isinstance(value, int):
             legacy[number - 1] = value
         elif number == 7 and isinstance(value, memoryview):
@@ -118,11 +74,11 @@ def _blob(data: memoryview, label: str) -> np.ndarray:
 def _shape(data: memoryview, label: str) -> list[int]:
     """Read a BlobShape, whose sides are packed in one field or stored in one field each."""
     sides: list[int] = []
-    for number, value in _fields(data, label):
+    for number, value in fields(data, label):
         if number == 1 and isinstance(value, int):
             sides.append(value)
         elif number == 1 and isinstance(value, memoryview):
             cursor = Cursor(value)
             while cursor.position < len(value) and len(sides) < 64:
-                sides.append(_varint(cursor, label))
+                sides.append(varint(cursor, label))
     return sides

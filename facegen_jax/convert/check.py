@@ -36,6 +36,17 @@ def check(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, .
     Raises:
         SourceError: names the tensor, with the expected and actual shape or the bad numbers.
     """
+    shapes = check_shapes(tensors, expected)
+    for name, array in tensors.items():
+        _check_numbers(name, array, shapes[name])
+    count = sum(map(math.prod, shapes.values()))
+    return f"{len(shapes)} tensors, {count:,} parameters, {CONTENTS[len(shapes)]}"
+
+
+def check_shapes(
+    tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    """Check names and shapes; return the shapes to write. Errors are those of `check`."""
     shapes = stored_shapes(tensors)
     for name, shape in shapes.items():
         if shape != expected[name]:
@@ -48,10 +59,7 @@ def check(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, .
             f"{len(shapes)} tensors, dense layers {', '.join(dense) or 'none'}; expected "
             f"{', '.join(map(str, CONTENTS))} tensors, with dense layers from fc6 on"
         )
-    for name, array in tensors.items():
-        _check_numbers(name, array, shapes[name])
-    count = sum(map(math.prod, shapes.values()))
-    return f"{len(shapes)} tensors, {count:,} parameters, {CONTENTS[len(shapes)]}"
+    return shapes
 
 
 def _check_numbers(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:

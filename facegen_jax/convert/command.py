@@ -79,5 +79,6 @@ def _convert(config: Convert, source: Path, dest: Path) -> Converted:
             dense=config.fc,
             colour=None if config.colour == "auto" else config.colour,
             names=config.names,
+            network=config.network,
             progress=progress,
         )

@@ -1,7 +1,7 @@
 """One conversion, from file to file: open, read, bring to canonical order, check, write."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +10,13 @@ import numpy as np
 from ..network import published, tensor_file
 from ..network.named import VGG_FACE
 from ..network.published import Colour
-from ..network.vgg_face import DENSE, MEAN_RGB, VGGFace
+from ..network.vgg_face import MEAN_RGB, VGGFace
 from ..types import Progress
 from .check import check, expected_shapes, order_warnings
+from .choice import choose
 from .content import Content, class_names, open_content
 from .cursor import SourceError
-from .layout import Parsed, canonical, stored_shapes
+from .layout import TOP, Parsed, canonical, only_convolutions, stored_shapes
 from .settings import Precision
 from .source import read
 
@@ -42,6 +43,7 @@ def convert(
     dense: bool = True,
     colour: Colour | None = None,
     names: Path | None = None,
+    network: str | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Converted:
     """Convert a published file to canonical safetensors; `dest` is written atomically.
@@ -54,6 +56,7 @@ def convert(
         dense: keep fc6 to fc8 if the file has them.
         colour: order of conv1_1's input channels in the file; overrides the reader's.
         names: a file of class names, one per line; overrides those of the source.
+        network: which one of a file that holds several, as the file calls it.
         progress: counts bytes hashed and then written; the total is estimated until writing starts.
 
     Raises:
@@ -61,15 +64,13 @@ def convert(
         ValueError: `names` has the wrong number of lines.
     """
     expected = expected or expected_shapes(VGGFace(), 224)
-    content = open_content(source, lambda done, size: progress(done, 2 * size))
-    parsed = read(content)
+    content = open_content(source, network, lambda done, size: progress(done, 2 * size))
+    wanted = None if content.chosen else network
+    networks = read(content) if dense else [only_convolutions(each) for each in read(content)]
+    parsed, choice = choose(networks, wanted, expected)
     entry = published.find(content.sha256, content.md5)
     order = colour or (entry.colour if entry else parsed.colour)
     tensors = canonical(parsed, order)
-    if not dense:
-        tensors = {
-            name: array for name, array in tensors.items() if name.split("/")[0] not in DENSE
-        }
     description = check(tensors, expected)
     classes, class_warnings = _classes(names, content, parsed, expected["fc8/bias"][0])
     notes = () if entry or colour else parsed.notes
@@ -77,8 +78,9 @@ def convert(
     if dtype == "float16":
         _check_float16_range(tensors)
     metadata = _metadata(source, content, parsed, order, entry, classes)
-    _write(dest, tensors, metadata, dtype, source.stat().st_size, progress)
-    return Converted(_summary(content, parsed, order, entry, description), warnings, metadata)
+    _write(dest, tensors, metadata, dtype, content.size, progress)
+    summary = _summary(content, parsed, order, entry, (*content.remarks, choice, description))
+    return Converted(summary, warnings, metadata)
 
 
 def _write(
@@ -159,6 +161,7 @@ def _metadata(
         "source_md5": content.md5,
         "source_colour_order": order,
         "source_known_as": entry.file if entry else "unknown",
+        **({"source_network": parsed.name} if parsed.name != TOP else {}),
         **({"classes": json.dumps(classes)} if classes else {}),
     }
 
@@ -168,7 +171,7 @@ def _summary(
     parsed: Parsed,
     order: Colour,
     entry: published.Published | None,
-    description: str,
+    descriptions: Sequence[str],
 ) -> tuple[str, ...]:
     reversal = ", conv1_1's input channels were reversed to RGB" if order == "BGR" else ""
     origin = (
@@ -180,5 +183,6 @@ def _summary(
         f"{content.name}: {parsed.container}",
         f"SHA-256 {content.sha256}, MD5 {content.md5}: {origin}",
         f"colour order {order}{reversal}",
-        description,
+        *filter(None, descriptions),
+        *([f"{parsed.others} other tensors of the file were left out"] if parsed.others else []),
     )

@@ -5,50 +5,83 @@ rcmalli's files are read by layer name, those of deepface and Keras 3 by layer o
 
 import re
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 
 from ..network.published import Colour
 from .cursor import SourceError
 from .hdf5 import Group, read_hdf5
-from .layout import NAMES, Pair, Parsed, by_position
+from .layout import NAMES, POSSIBLE, TOP, Pair, Parsed, by_position
 
 MAX_DEPTH = 3
 """Limit for models nested in models."""
+Named: TypeAlias = list[tuple[str, Pair]]
+Tree: TypeAlias = "list[tuple[str, Pair | Tree]]"
+"""Layers by name, in order; a nested model is a list itself."""
 
 
-def read(data: memoryview) -> Parsed:
+def read(data: memoryview) -> tuple[Parsed, ...]:
     """Read an `.h5` file; see `layout.Parsed`."""
     root = read_hdf5(data)
     root = _group(root, "model_weights") or root  # where a saved model keeps its weights
     if flat := _flat(root):
-        return Parsed("flat .h5 (PyTorch's axes)", flat, "OIHW", "BGR")
-    if layers := _group(root, "layers"):
-        pairs = [pair for _, layer in _ordered(layers) if (pair := _keras3_pair(layer))]
-        return _by_order("Keras 3 .weights.h5", pairs)
-    named = dict(_keras2_pairs(root, 0))
-    if not named:
+        return (Parsed("flat .h5 (PyTorch's axes)", flat, "OIHW", "BGR"),)
+    layers = _group(root, "layers")
+    tree = _keras3_tree(layers, 0) if layers else _keras2_tree(root, 0)
+    if not tree and not layers:
         raise SourceError(
             "an HDF5 file without Keras layers: expected groups that hold kernel:0 and bias:0"
         )
-    if set(named) <= set(NAMES):
-        return Parsed("Keras .h5 (by name)", named, "HWIO", "BGR")
-    return _by_order("Keras .h5 (by order)", list(named.values()))
+    container = "Keras 3 .weights.h5" if layers else "Keras .h5"
+    return tuple(
+        _parsed(container, "/".join(path) or TOP, named) for path, named in _divide(tree, ())
+    )
 
 
-def _by_order(container: str, pairs: list[Pair]) -> Parsed:
-    """Name layers by their order and infer the colour order from fc6.
+def _divide(tree: Tree, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Named]]:
+    """Yield the networks of a model: itself, or the models nested in it if those are several."""
+    named = list(_flattened(tree))
+    models = [(name, item) for name, item in tree if isinstance(item, list)]
+    unique = len({name for name, _ in named}) == len(named)
+    if not models or len(named) in POSSIBLE or (unique and _has_names(named)):
+        yield path, named
+        return
+    for name, model in models:
+        yield from _divide(model, (*path, name))
+    own = [(name, item) for name, item in tree if isinstance(item, tuple)]
+    if len(own) in POSSIBLE:
+        yield path, own
+
+
+def _flattened(tree: Tree) -> Iterator[tuple[str, Pair]]:
+    for name, item in tree:
+        if isinstance(item, tuple):
+            yield name, item
+        else:
+            yield from _flattened(item)
+
+
+def _has_names(named: Named) -> bool:
+    return {name for name, _ in named} <= set(NAMES)
+
+
+def _parsed(container: str, name: str, named: Named) -> Parsed:
+    """Name layers by their names, or by their order, and infer the colour order from fc6 then.
 
     deepface's file was made from MatConvNet's (RGB) and keeps fc6 as a convolution; files with
     dense layers were made from Caffe's (BGR).
     """
-    layers = by_position(pairs)
+    if _has_names(named) and not container.startswith("Keras 3"):
+        return Parsed(f"{container} (by name)", dict(named), "HWIO", "BGR", name=name)
+    layers, problem = by_position([pair for _, pair in named])
     colour: Colour = "BGR" if "fc6" in layers and layers["fc6"][0].ndim == 2 else "RGB"
     note = (
         f"layers without VGG-Face names: taken in order, and as {colour} because known files of "
         "this form are (check with --verify, change with --colour)"
     )
-    return Parsed(container, layers, "HWIO", colour, notes=(note,))
+    described = container if container.startswith("Keras 3") else f"{container} (by order)"
+    return Parsed(described, layers, "HWIO", colour, notes=(note,), name=name, problem=problem)
 
 
 def _group(group: Group, name: str) -> Group | None:
@@ -85,18 +118,20 @@ def _natural_key(name: str) -> list[int | str]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]{1,9})", name)]
 
 
-def _keras2_pairs(group: Group, depth: int) -> Iterator[tuple[str, Pair]]:
-    """Yield the name, kernel and bias of each layer, also of models nested in models.
+def _keras2_tree(group: Group, depth: int) -> Tree:
+    """Return the kernel and bias of each layer by name, and models nested in the model.
 
     The arrays are stored as LAYER/kernel:0 or LAYER/ANY/kernel:0.
     """
+    tree: Tree = []
     for name, layer in _ordered(group):
         inner = [layer, *(member for member in layer.members.values() if isinstance(member, Group))]
         pairs = [pair for member in inner if (pair := _kernel_and_bias(member, name))]
         if len(pairs) == 1:
-            yield name, pairs[0]
-        elif depth < MAX_DEPTH:
-            yield from _keras2_pairs(layer, depth + 1)
+            tree.append((name, pairs[0]))
+        elif depth < MAX_DEPTH and (nested := _keras2_tree(layer, depth + 1)):
+            tree.append((name, nested))
+    return tree
 
 
 def _kernel_and_bias(group: Group, layer: str) -> Pair | None:
@@ -113,12 +148,15 @@ def _kernel_and_bias(group: Group, layer: str) -> Pair | None:
     return (arrays["kernel"], arrays["bias"]) if {"kernel", "bias"} <= set(arrays) else None
 
 
-def _keras3_pair(layer: Group) -> Pair | None:
-    """Return the kernel and bias stored as layers/LAYER/vars/0 and 1."""
-    variables = _group(layer, "vars")
-    if variables is None:
-        return None
-    kernel, bias = variables.members.get("0"), variables.members.get("1")
-    if isinstance(kernel, np.ndarray) and isinstance(bias, np.ndarray):
-        return kernel, bias
-    return None
+def _keras3_tree(layers: Group, depth: int) -> Tree:
+    """Return the same of a Keras 3 file, which stores them as layers/LAYER/vars/0 and 1."""
+    tree: Tree = []
+    for name, layer in _ordered(layers):
+        variables = _group(layer, "vars")
+        kernel, bias = (variables.members.get(each) if variables else None for each in "01")
+        nested = _group(layer, "layers")
+        if isinstance(kernel, np.ndarray) and isinstance(bias, np.ndarray):
+            tree.append((name, (kernel, bias)))
+        elif nested and depth < MAX_DEPTH and (inner := _keras3_tree(nested, depth + 1)):
+            tree.append((name, inner))
+    return tree

@@ -16,7 +16,11 @@ from ..network.vgg_face import CONVOLUTIONS, DENSE
 from .cursor import SourceError
 
 NAMES = (*CONVOLUTIONS, *DENSE)
+POSSIBLE = (len(CONVOLUTIONS), len(NAMES) - 1, len(NAMES))
+"""Numbers of layers that VGG-Face can have: without dense layers, without fc8, complete."""
 Axes = Literal["HWIO", "OIHW"]
+TOP = "."
+"""Name of a network that is not nested in anything."""
 Pair: TypeAlias = tuple[np.ndarray, np.ndarray]
 """Kernel and bias of a layer."""
 
@@ -35,16 +39,31 @@ class Parsed(NamedTuple):
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Assumptions that the user should check."""
+    name: str = TOP
+    """What the file calls the network, if it holds several."""
+    others: int = 0
+    """How many tensors of the file belong to something else."""
+    problem: str = ""
+    """Why the layers could not be read, if they could not."""
 
 
-def by_position(pairs: Sequence[Pair]) -> dict[str, Pair]:
-    """Name layers by their order, for containers without VGG-Face's layer names."""
-    if len(pairs) not in (len(CONVOLUTIONS), len(NAMES) - 1, len(NAMES)):
-        raise SourceError(
-            f"{len(pairs)} layers with weights; VGG-Face has {len(CONVOLUTIONS)} convolutions "
-            "and up to 3 dense layers"
-        )
-    return dict(zip(NAMES, pairs, strict=False))
+def by_position(pairs: Sequence[Pair]) -> tuple[dict[str, Pair], str]:
+    """Name layers by their order, where they have no names of VGG-Face's.
+
+    Returns them, or none and what is wrong with their number.
+    """
+    if len(pairs) in POSSIBLE:
+        return dict(zip(NAMES, pairs, strict=False)), ""
+    return {}, (
+        f"{len(pairs)} layers with weights; VGG-Face has {len(CONVOLUTIONS)} convolutions "
+        "and up to 3 dense layers"
+    )
+
+
+def only_convolutions(parsed: Parsed) -> Parsed:
+    """Return a network without its dense layers."""
+    layers = {name: pair for name, pair in parsed.layers.items() if name not in DENSE}
+    return parsed._replace(layers=layers)
 
 
 def canonical(parsed: Parsed, colour: Colour | None = None) -> dict[str, np.ndarray]:
@@ -61,6 +80,8 @@ def canonical(parsed: Parsed, colour: Colour | None = None) -> dict[str, np.ndar
         SourceError: a layer is missing, or its arrays have the wrong number of axes or
             inconsistent sizes.
     """
+    if parsed.problem:
+        raise SourceError(parsed.problem)
     missing = [name for name in CONVOLUTIONS if name not in parsed.layers]
     if missing:
         raise SourceError(

@@ -10,34 +10,48 @@ from typing import Any
 import numpy as np
 
 from .cursor import SourceError
-from .layout import NAMES, Pair, Parsed, by_position
+from .layout import NAMES, TOP, Pair, Parsed, by_position
 from .mat5 import read_mat
 
 
-def read(data: memoryview) -> Parsed:
+def read(data: memoryview) -> tuple[Parsed, ...]:
     """Read a `.mat` file; see `layout.Parsed`."""
     variables = read_mat(data)
-    net = variables.get("net", variables)
-    if not isinstance(net, dict) or "layers" not in net:
+    nets = {
+        name: value
+        for name, value in variables.items()
+        if isinstance(value, dict) and "layers" in value
+    }
+    if "layers" in variables:
+        nets[TOP] = variables
+    if not nets:
         raise SourceError(
             "a MAT-file without a network: expected a variable layers or net, "
             f"found {', '.join(variables) or 'nothing'}"
         )
+    several = len(nets) > 1
+    return tuple(_parsed(net, name, several) for name, net in nets.items())
+
+
+def _parsed(net: dict[str, Any], name: str, several: bool) -> Parsed:
     is_graph = "params" in net
-    origin = "Oxford, net" if "net" in variables else "vlfeat, layers"
-    layers = _graph_layers(net) if is_graph else _chain_layers(net)
-    named = set(layers) <= set(NAMES)
+    origin = "vlfeat, layers" if name == TOP else "Oxford, net"
+    layers, problem = _graph_layers(net) if is_graph else _chain_layers(net), ""
+    if not set(layers) <= set(NAMES):
+        layers, problem = by_position(list(layers.values()))
     meta = net["meta"] if isinstance(net.get("meta"), dict) else net
     mean = _mean(meta)
     # The mean reveals the colour order: red is by far the largest of VGG-Face's.
     reversed_mean = mean is not None and mean[0] < mean[2]
     return Parsed(
         f"MatConvNet .mat ({'DagNN' if is_graph else origin})",
-        layers if named else by_position(list(layers.values())),
+        layers,
         "HWIO",
         "BGR" if reversed_mean else "RGB",
         mean[::-1] if mean and reversed_mean else mean,
         _classes(meta),
+        name=name if several else TOP,
+        problem=problem,
     )
 
 

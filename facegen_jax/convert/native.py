@@ -1,13 +1,16 @@
-"""Files in this package's own layout: `.safetensors`, and `.npz` with the same names."""
+"""Named arrays in `.safetensors` and `.npz`: with this package's names, PyTorch's or Flax's."""
 
 import ast
 import re
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from ..network.tensor_file import TensorFileError, parse
 from .cursor import Cursor, SourceError, reshape
 from .layout import NAMES, Parsed
+from .naming import Path, Tensor, by_path, path_of
+from .networks import to_networks
 from .zipped import Zip
 
 NPY = b"\x93NUMPY"
@@ -23,40 +26,31 @@ def is_safetensors(data: memoryview) -> bool:
     )
 
 
-def read_safetensors(data: memoryview) -> Parsed:
-    """Read a `.safetensors` file with canonical names."""
+def read_safetensors(data: memoryview) -> tuple[Parsed, ...]:
+    """Read a `.safetensors` file."""
     try:
         tensors, _ = parse(data)
     except TensorFileError as error:
         raise SourceError(f"not a readable safetensors file: {error}") from None
-    return _parsed(tensors, "safetensors")
+    arrays = by_path((path_of(name), array) for name, array in tensors.items())
+    return _networks(arrays, lambda _, array: array, ".safetensors")
 
 
-def read_npz(files: Zip) -> Parsed:
-    """Read an `.npz` file with canonical names."""
-    return _parsed(
-        {
-            name.removesuffix(".npy"): _npy(files.read(name), name)
-            for name in files.members
-            if name.endswith(".npy")
-        },
-        "npz",
-    )
+def read_npz(files: Zip) -> tuple[Parsed, ...]:
+    """Read an `.npz` file; only the arrays of networks are unpacked."""
+    names = by_path((path_of(name.removesuffix(".npy")), name) for name in files.members)
+    return _networks(names, lambda _, name: _npy(files.read(name), name), ".npz")
 
 
-def _parsed(tensors: dict[str, np.ndarray], suffix: str) -> Parsed:
-    layers = {
-        name: (tensors[f"{name}/kernel"], tensors[f"{name}/bias"])
-        for name in NAMES
-        if f"{name}/kernel" in tensors and f"{name}/bias" in tensors
-    }
-    unknown = [name for name in tensors if name.rpartition("/")[0] not in layers]
-    if unknown:
-        raise SourceError(
-            f"unknown tensors {', '.join(unknown[:3])}; "
-            "expected names like conv1_1/kernel and conv1_1/bias"
-        )
-    return Parsed(f".{suffix} (canonical names)", layers, "HWIO", "RGB")
+def _networks(
+    tensors: Mapping[Path, Tensor], fetch: Callable[[Path, Tensor], np.ndarray], container: str
+) -> tuple[Parsed, ...]:
+    """Return the networks of named tensors; this package's own names leave nothing to check."""
+    networks = to_networks(tensors, fetch, container)
+    own = {f"{layer}/{leaf}" for layer in NAMES for leaf in ("kernel", "bias")}
+    if own >= {"/".join(path) for path in tensors}:
+        return (networks[0]._replace(container=f"{container} (canonical names)", notes=()),)
+    return networks
 
 
 def _npy(data: memoryview, name: str) -> np.ndarray:

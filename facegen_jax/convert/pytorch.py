@@ -4,8 +4,9 @@ Read without torch: its own restricted loader has let code run before (CVE-2025-
 a file here and load it there, the two readers would have to agree on every file.
 """
 
+import functools
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import ml_dtypes
@@ -13,8 +14,9 @@ import numpy as np
 
 from .cursor import Cursor, SourceError, strided_view
 from .layout import Parsed
+from .naming import Path, by_path, path_of
+from .networks import to_networks
 from .pickled import MAX_PICKLE, PICKLE_TOO_LARGE, Call, read_pickle
-from .state_dict import relevant, to_layers
 from .zipped import Zip
 
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -37,7 +39,7 @@ PARAMETER = (
     "torch._utils._rebuild_parameter_with_state",
     "torch.nn.parameter.Parameter",
 )
-MAX_DICTS = 1000
+MAX_DICTS, MAX_DEPTH = 10_000, 60
 
 
 def is_legacy(data: memoryview) -> bool:
@@ -64,7 +66,7 @@ class Tensor(NamedTuple):
         return strided_view(numbers, self.shape, self.strides, self.offset, name)
 
 
-def read_zip(files: Zip) -> Parsed:
+def read_zip(files: Zip) -> tuple[Parsed, ...]:
     """Read the zip container that torch.save has written since PyTorch 1.6."""
     pickle_name = next(name for name in files.members if name.endswith("data.pkl"))
     folder = pickle_name.removesuffix("data.pkl")
@@ -74,14 +76,11 @@ def read_zip(files: Zip) -> Parsed:
     if byte_order in files.members and bytes(files.read(byte_order)) != b"little":
         raise SourceError("big-endian numbers; save the file again on a little-endian machine")
     value = read_pickle(io.BytesIO(files.read(pickle_name)))
-    tensors = _relevant(list(_tensors(value, set())))
-    storages = {
-        key: files.read(f"{folder}data/{key}") for key in {each.key for each in tensors.values()}
-    }
-    return to_layers(_views(tensors, storages), "zip")
+    storage = functools.cache(lambda key: files.read(f"{folder}data/{key}"))  # may be shared
+    return _networks(value, storage, "zip")
 
 
-def read_legacy(data: memoryview) -> Parsed:
+def read_legacy(data: memoryview) -> tuple[Parsed, ...]:
     """Read the container before PyTorch 1.6: five pickles, then the storages in a listed order."""
     stream = io.BytesIO(data[:MAX_PICKLE])
     _, _, system, value, keys = (read_pickle(stream) for _ in range(5))
@@ -93,10 +92,7 @@ def read_legacy(data: memoryview) -> Parsed:
         raise SourceError(
             "expected the five pickles of torch.save in little-endian order: the file is damaged"
         )
-    # Include an optimizer's tensors, whose names repeat: their storages must be skipped.
-    tensors = list(_tensors(value, set()))
-    sizes = {tensor.key: (tensor.dtype.itemsize, tensor.length) for _, tensor in tensors}
-    wanted = _relevant(tensors)
+    sizes = {each.key: (each.dtype.itemsize, each.length) for _, each in _tensors(value, (), set())}
     cursor, storages = Cursor(data, stream.tell()), {}
     for key in keys:
         if not isinstance(key, str) or key not in sizes:
@@ -105,43 +101,66 @@ def read_legacy(data: memoryview) -> Parsed:
         if cursor.unpack("<q", f"storage {key}")[0] != count:
             raise SourceError(f"storage {key} should hold {count} numbers: the file is damaged")
         storages[key] = cursor.take(size * count, f"storage {key} of {count} numbers")
-    missing = [name for name, tensor in wanted.items() if tensor.key not in storages]
-    if missing:
-        raise SourceError(f"no numbers for {', '.join(missing[:5])}: the file is damaged")
-    return to_layers(_views(wanted, storages), "legacy")
+
+    def storage(key: str) -> memoryview:
+        if key not in storages:
+            raise SourceError(f"no numbers for the storage {key}: the file is damaged")
+        return storages[key]
+
+    return _networks(value, storage, "legacy")
 
 
-def _views(tensors: dict[str, Tensor], storages: dict[str, memoryview]) -> dict[str, np.ndarray]:
-    return {
-        name: tensor.view(Cursor(storages[tensor.key]), name) for name, tensor in tensors.items()
-    }
-
-
-def _relevant(tensors: list[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    keys = relevant(name for name, _ in tensors)
-    return {name: tensor for name, tensor in tensors if name in keys}
-
-
-def _tensors(value: Any, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of a state dict, at the top level or in nested dicts.
-
-    Nested ones are called `state_dict` or `model`, for example. Each dict is visited once, because
-    a file can make dicts contain each other.
-    """
-    if not seen and isinstance(value, Call) and value.name not in TENSOR:
+def _networks(
+    value: Any, storage: Callable[[str], memoryview], container: str
+) -> tuple[Parsed, ...]:
+    """Return the networks of a pickled value whose tensors' numbers are in storages."""
+    tensors = by_path(_tensors(value, (), set()))
+    if not tensors and (code := _code(value, set())):
         raise SourceError(
-            f"a pickled {value.name}, which is code; save model.state_dict() with torch.save"
+            f"a pickled {code}, which is code; save model.state_dict() with torch.save"
         )
-    if not isinstance(value, dict) or id(value) in seen or len(seen) > MAX_DICTS:
-        return
+
+    def fetch(path: Path, tensor: Tensor) -> np.ndarray:
+        return tensor.view(Cursor(storage(tensor.key)), ".".join(path))
+
+    return to_networks(tensors, fetch, f"PyTorch state dict ({container})")
+
+
+def _tensors(
+    value: Any, path: Path, seen: set[int], depth: int = 0
+) -> Iterator[tuple[Path, Tensor]]:
+    """Yield the path and description of each tensor in nested dicts and lists.
+
+    Each dict or list is visited once, because a file can make them contain each other.
+    """
+    if isinstance(value, Call) and value.name in PARAMETER and value.arguments:
+        value = value.arguments[0]
+    if isinstance(value, Call) and value.name in TENSOR and path:
+        yield path, _tensor(value, ".".join(path))
+    for name, item in _items(value, seen, depth):
+        yield from _tensors(item, (*path, *path_of(name)), seen, depth + 1)
+
+
+def _items(value: Any, seen: set[int], depth: int) -> list[tuple[str, Any]]:
+    """Return the items of a dict or list that has not been seen, by name or number."""
+    if not isinstance(value, dict | list) or id(value) in seen:
+        return []
     seen.add(id(value))
-    for name, item in value.items():
-        if isinstance(item, Call) and item.name in PARAMETER and item.arguments:
-            item = item.arguments[0]
-        if isinstance(name, str) and isinstance(item, Call) and item.name in TENSOR:
-            yield name, _tensor(item, name)
-        else:
-            yield from _tensors(item, seen)
+    if len(seen) > MAX_DICTS or depth > MAX_DEPTH:
+        raise SourceError(
+            f"more than {MAX_DICTS} dicts and lists, or nested deeper than {MAX_DEPTH}: "
+            "not a state dict of VGG-Face"
+        )
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return [(str(name), item) for name, item in items]
+
+
+def _code(value: Any, seen: set[int], depth: int = 0) -> str:
+    """Return the name of the first object that only running code would make; else nothing."""
+    if isinstance(value, Call):
+        return value.name
+    found = (_code(item, seen, depth + 1) for _, item in _items(value, seen, depth))
+    return next(filter(None, found), "")
 
 
 def _tensor(call: Call, name: str) -> Tensor:

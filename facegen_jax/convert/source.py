@@ -1,8 +1,9 @@
 """Container detection, by content and never by file name, and the reader of each container."""
 
-from . import caffe, keras, matconvnet, native, pytorch, torch7
+from . import caffe, keras, matconvnet, msgpack, native, orbax, pytorch, torch7
 from .content import Content
 from .cursor import SourceError
+from .foreign import recognise, zip_kind
 from .hdf5 import is_hdf5
 from .layout import Parsed
 from .mat5 import is_mat
@@ -10,17 +11,19 @@ from .zipped import Zip, is_zip
 
 CONTAINERS = (
     "MatConvNet .mat, Torch7 .t7, Caffe .caffemodel, Keras .h5, PyTorch .pth, .safetensors, .npz, "
-    "or a tarball that holds one of them"
+    "Flax .msgpack, an Orbax folder, or a tarball that holds one of them"
 )
 
 
-def read(content: Content) -> Parsed:
-    """Read a network with the reader of its container.
+def read(content: Content) -> tuple[Parsed, ...]:
+    """Read all networks of a file with the reader of its container; at least one.
 
     Raises:
         SourceError: an unknown container, a damaged file, or a network other than VGG-Face.
     """
     data = content.data
+    if content.folder:
+        return orbax.read(content.folder)
     if is_hdf5(data[512:]):
         raise SourceError("a MAT-file of version 7.3; in MATLAB, save it again with -v7")
     if is_mat(data):
@@ -35,14 +38,18 @@ def read(content: Content) -> Parsed:
         return native.read_safetensors(data)
     if torch7.is_torch7(data):
         return torch7.read(data)
+    if known := recognise(data, content.name):
+        raise SourceError(known)
+    if msgpack.is_msgpack(data):
+        return msgpack.read(data)
     if caffe.is_caffemodel(data):
-        return caffe.read(data)
+        return (caffe.read(data),)
     if not any(data[: 1 << 16]):
         raise SourceError(f"begins with zeros only: an unfinished download? Expected {CONTAINERS}")
     raise SourceError(f"unknown container; expected {CONTAINERS}")
 
 
-def _read_zip(files: Zip) -> Parsed:
+def _read_zip(files: Zip) -> tuple[Parsed, ...]:
     if any(name.endswith("data.pkl") for name in files.members):
         return pytorch.read_zip(files)
     if files.members and all(name.endswith(".npy") for name in files.members):
@@ -50,6 +57,8 @@ def _read_zip(files: Zip) -> Parsed:
     weights = next((name for name in files.members if name.endswith(".weights.h5")), None)
     if weights:  # a .keras file
         return keras.read(files.read(weights))
+    if known := zip_kind(list(files.members)):
+        raise SourceError(known)
     raise SourceError(
         f"a zip file without a network; it holds {', '.join(list(files.members)[:5]) or 'nothing'}"
     )

@@ -21,9 +21,10 @@ NETWORK_SUFFIXES = (
     ".h5",
     ".npz",
     ".safetensors",
+    ".msgpack",
 )
 NAMES_FILE = "names.txt"
-MAX_PATH, MAX_NAMES_FILE = 1 << 16, 1 << 20
+MAX_PATH, MAX_NAMES_FILE, SHOWN = 1 << 16, 1 << 20, 8
 TRUNCATED = "the tarball ends in the middle of a file: it is truncated"
 
 
@@ -32,8 +33,12 @@ class TarballNetwork(NamedTuple):
 
     data: memoryview
     name: str
-    names_file: bytes
+    names_file: bytes = b""
     """Content of the class names file beside the network; empty if it has none."""
+    chosen: bool = False
+    """Whether it was asked for by its name."""
+    others: tuple[str, ...] = ()
+    """Names of the tarball's other files of networks."""
 
 
 def is_tarball(head: bytes) -> bool:
@@ -41,15 +46,18 @@ def is_tarball(head: bytes) -> bool:
     return head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar"
 
 
-def read_tarball(file: BinaryIO, size: int) -> TarballNetwork:
-    """Extract the largest member with the suffix of a network file, and the class names.
+def read_tarball(file: BinaryIO, size: int, wanted: str | None = None) -> TarballNetwork:
+    """Extract the file of a network, and the class names.
+
+    That is the one called `wanted` if there is one, else by far the largest with such a suffix.
 
     Raises:
-        SourceError: damaged, truncated, without a network, or larger than the limit when unpacked.
+        SourceError: damaged, truncated, without a network, with several of similar size, or larger
+            than the limit when unpacked.
     """
     limit = unpacked_limit(size)
     stream, long_name = _UnpackedStream(file, limit), None
-    network = TarballNetwork(memoryview(b""), "", b"")
+    network, found = TarballNetwork(memoryview(b""), ""), {}
     while any(header := stream.take(512, exact=False)):
         name, kind, length = _header(header)
         name, long_name = long_name or name, None
@@ -62,17 +70,35 @@ def read_tarball(file: BinaryIO, size: int) -> TarballNetwork:
             long_name = _long_name(kind, stream.take(length))
         elif kind in "0\0" and name.endswith(NAMES_FILE) and length <= MAX_NAMES_FILE:
             network = network._replace(names_file=stream.take(length))
-        elif kind in "0\0" and name.endswith(NETWORK_SUFFIXES) and length > len(network.data):
-            network = network._replace(name=name, data=allocate(length))
-            stream.read_into(network.data)
+        elif kind in "0\0" and name.endswith(NETWORK_SUFFIXES) and length:
+            found[name] = length
+            asked = bool(wanted) and f"/{name}".endswith(f"/{wanted}")
+            if asked or (length > len(network.data) and not network.chosen):
+                network = network._replace(name=name, data=allocate(length), chosen=asked)
+                stream.read_into(network.data)
+            else:
+                stream.skip(length)
         else:
             stream.skip(length)
         stream.skip(-length % 512)
+    return _only(network, found)
+
+
+def _only(network: TarballNetwork, found: dict[str, int]) -> TarballNetwork:
+    """Return the network, unless another file could as well be meant."""
     if not network.name:
         raise SourceError(
             f"a tarball without a network; expected a file named *{', *'.join(NETWORK_SUFFIXES)}"
         )
-    return network._replace(data=network.data.toreadonly())
+    similar = [name for name, length in found.items() if 2 * length >= len(network.data)]
+    if len(similar) > 1 and not network.chosen:
+        shown = ", ".join(similar[:SHOWN])
+        raise SourceError(
+            f"a tarball of {len(similar)} networks: {shown}; choose one by name, such as "
+            f"--network {similar[0].rpartition('/')[2]}"
+        )
+    others = tuple(name for name in found if name != network.name)
+    return network._replace(data=network.data.toreadonly(), others=others)
 
 
 def _header(header: bytes) -> tuple[str, str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .cursor import Cursor, SourceError, strided_view
-from .layout import Pair, Parsed, by_position
+from .layout import TOP, Pair, Parsed, by_position
 
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)
 DTYPES = {
@@ -40,10 +40,29 @@ def is_torch7(data: memoryview) -> bool:
     return len(data) > 12 and bytes(data[:8]) in (b"\4\0\0\0\1\0\0\0", b"\3\0\0\0\1\0\0\0")
 
 
-def read(data: memoryview) -> Parsed:
+def read(data: memoryview) -> tuple[Parsed, ...]:
     """Read a `.t7` file; see `layout.Parsed`. Layers are named by their order."""
     root = _Reader(Cursor(data)).object("the network", 0)
-    return Parsed("Torch7 .t7", by_position(list(_pairs(root))), "OIHW", "BGR")
+    found = {name: list(_pairs(module)) for name, module in _networks(root, (), set())}
+    found = {name: pairs for name, pairs in found.items() if pairs} or {TOP: list(_pairs(root))}
+    networks = []
+    for name, pairs in found.items():
+        layers, problem = by_position(pairs)
+        shown = name if len(found) > 1 else TOP
+        networks.append(Parsed("Torch7 .t7", layers, "OIHW", "BGR", name=shown, problem=problem))
+    return tuple(networks)
+
+
+def _networks(value: Any, path: tuple[str, ...], seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield the networks of a table, such as a model and its average, and their names."""
+    if not isinstance(value, dict) or id(value) in seen or len(path) > LABELLED_DEPTH:
+        return
+    seen.add(id(value))
+    if isinstance(value.get("class"), str) or isinstance(value.get("modules"), dict):
+        yield ".".join(path) or TOP, value
+        return
+    for key, item in value.items():
+        yield from _networks(item, (*path, _key_label(key)), seen)
 
 
 def _pairs(root: Any) -> Iterator[Pair]:

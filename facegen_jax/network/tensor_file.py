@@ -23,6 +23,11 @@ DTYPES = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
     "BF16": np.dtype(ml_dtypes.bfloat16),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    **{f"I{size}": np.dtype(f"<i{size // 8}") for size in (8, 16, 32, 64)},
+    **{f"U{size}": np.dtype(f"<u{size // 8}") for size in (8, 16, 32, 64)},
+    "BOOL": np.dtype("?"),
 }
 MAX_HEADER, MAX_AXES = 1 << 20, 8
 _BLOCK = 1 << 24

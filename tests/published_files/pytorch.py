@@ -151,6 +151,38 @@ def _write(
     torch.save(make(in_colour(network, colour)), path, _use_new_zipfile_serialization=not legacy)
 
 
+def _write_safetensors(
+    path: Path, network: Network, make: Callable[[Network], State], colour: str
+) -> None:
+    from safetensors.torch import save_file
+
+    tensors = {key: tensor.contiguous() for key, tensor in make(in_colour(network, colour)).items()}
+    save_file(tensors, path)
+
+
+def _safetensors(
+    name: str,
+    colour: str,
+    make: Callable[[Network], State],
+    *,
+    dense: bool = True,
+    exact: bool = True,
+) -> Layout:
+    """Return a state dict in the container that Hugging Face uses."""
+    write = partial(_write_safetensors, make=make, colour=colour)
+    needs = ("torch", "safetensors")
+    return Layout(f"safetensors-{name}", "model.safetensors", colour, dense, write, exact, needs)
+
+
+def _trained(network: Network) -> State:
+    """Return a state dict with a prefix, and a counter that is no weight."""
+    import torch
+
+    state = _state(network, "module.backbone.{}".format)
+    state["module.norm.num_batches_tracked"] = torch.tensor(3)
+    return state
+
+
 def _row(
     name: str,
     filename: str,
@@ -203,4 +235,17 @@ LAYOUTS = (
     _row("double", "vgg_face_dag.pth", "RGB", partial(_cast, dtype="float64")),
     _row("half", "vgg_face_dag.pth", "RGB", partial(_cast, dtype="float16"), exact=False),
     _row("bfloat16", "vgg_face_dag.pth", "RGB", partial(_cast, dtype="bfloat16"), exact=False),
+    _safetensors("flat", "RGB", _state),
+    _safetensors("prefixed", "RGB", _trained),
+    _safetensors("torchvision", "BGR", partial(_state, rename=_torchvision_key)),
+    _safetensors("pyvggface", "BGR", partial(_state, rename=_pyvggface_key)),
+    _safetensors(
+        "features",
+        "BGR",
+        partial(_state, rename=_torchvision_key, layers=CONVOLUTIONS),
+        dense=False,
+    ),
+    _safetensors("double", "RGB", partial(_cast, dtype="float64")),
+    _safetensors("half", "RGB", partial(_cast, dtype="float16"), exact=False),
+    _safetensors("bfloat16", "RGB", partial(_cast, dtype="bfloat16"), exact=False),
 )
