@@ -72,12 +72,13 @@ TEXTS = (
         rb'(?s)\s*\{.*"(tree_metadata|item_handlers)"',
         "a part of an Orbax checkpoint; give its folder",
     ),
+    (rb"model_checkpoint_path:", CHECKPOINT),
     (rb'\s*\{\s*"', "a JSON text, not the weights"),
     (rb"\s*(name|layers?)\s*[:{]", "Caffe's description of a network; give the .caffemodel"),
 )
 """Patterns of text at the beginning."""
 DATA_SHARD = re.compile(r".*\.data-[0-9]{5}-of-[0-9]{5}")
-HEAD, TAIL = 1 << 16, 1 << 16
+HEAD, TAIL, MAX_VERSION = 1 << 16, 1 << 16, 1000
 PADDLE_KEY = b"StructuredToParameterName@@"
 
 
@@ -98,8 +99,8 @@ def recognise(data: memoryview, name: str) -> str | None:
     for pattern, described in TEXTS:
         if re.match(pattern, text):
             return described
-    if head[:16] == bytes(16) and 0 < int.from_bytes(head[16:20], "little") < 256:
-        return PADDLE if head[20:21] == b"\x08" else None
+    if head[:16] == bytes(16) and head[16:17] > b"\0" and head[17:21] == b"\0\0\0\x08":
+        return f"PaddlePaddle's parameters of a program (.pdiparams); {MADE_OF}"
     return _message(data) or (CHECKPOINT if DATA_SHARD.fullmatch(name) else None)
 
 
@@ -110,10 +111,10 @@ def _message(data: memoryview) -> str | None:
     first = found[0] if found else (0, 0)
     if first[0] != 1:
         return None
-    if isinstance(first[1], int):  # a version; Caffe's field 1 is its name
+    if isinstance(first[1], int) and first[1] < MAX_VERSION:  # Caffe's field 1 is its name
         if any(number >= 200 for number in numbers):
             return f"a Core ML network; {MADE_OF}"
-        if 7 in numbers:
+        if any(number == 7 and _outline(content, 1) for number, content in found):
             return ONNX
         return SAVED_MODEL if 2 in numbers and _is_meta_graph(found[1][1]) else None
     if _is_meta_graph(data):

@@ -50,6 +50,14 @@ OPTIMIZER = {
 _SEPARATORS = re.compile(r"[\s./\[\]()'\",]+")
 _NAMED = re.compile(r"(conv)(_?)([0-9]_[0-9])|fc[0-9]")
 _LINEN = re.compile(r"(Conv|Dense)_([0-9]{1,3})")
+_NUMBER = re.compile("(?:layer_with_weights-)?([0-9]{1,3})")
+_LEAVES = {
+    **{"weight": "weight", "bias": "bias", "biases": "bias"},
+    **{"kernel": "kernel", "_kernel": "kernel", "weights": "kernel"},
+}
+"""What an array of a layer is called: by PyTorch, by Flax and Keras, by TensorFlow-Slim."""
+_ENDINGS = ("value", "ATTRIBUTES", "VARIABLE_VALUE")
+"""What Flax's nnx and TensorFlow's checkpoints put behind that."""
 _SECTIONS = ("features", "classifier")
 
 
@@ -61,7 +69,7 @@ class Place(NamedTuple):
     """What is around the layer."""
     layer: Layer
     leaf: str
-    """`bias`; `weight` with PyTorch's order of axes; `kernel` with Flax's."""
+    """`bias`; `weight` with PyTorch's order of axes; `kernel` with Flax's and TensorFlow's."""
 
 
 def path_of(name: str) -> Path:
@@ -71,21 +79,24 @@ def path_of(name: str) -> Path:
 
 def place(path: Path) -> Place | None:
     """Return where a tensor belongs; None if its name has no style of VGG-Face."""
-    path = path[:-1] if path[-1:] == ("value",) else path  # a variable of Flax's nnx
-    if len(path) < 2 or path[-1] not in ("weight", "kernel", "bias") or OPTIMIZER & {*path}:
+    while path[-1:] and path[-1] in _ENDINGS:
+        path = path[:-1]
+    leaf = _LEAVES.get(path[-1].removesuffix(":0")) if path else None
+    if leaf is None or len(path) < 2 or OPTIMIZER & {*path}:
         return None
-    *around, layer, leaf = path
+    *around, layer = path[:-1]
     if match := _NAMED.fullmatch(layer):
         style = UNDERSCORED if match[2] else FLAT
         return Place(style, (*around,), f"conv{match[3]}" if match[1] else layer, leaf)
     if match := _LINEN.fullmatch(layer):
         return Place(LINEN, (*around,), (int(match[1] == "Dense"), int(match[2])), leaf)
-    if not re.fullmatch("[0-9]{1,3}", layer):
+    match = _NUMBER.fullmatch(layer)
+    if match is None:
         return None
     if around and around[-1] in _SECTIONS:
         section = _SECTIONS.index(around[-1])
-        return Place(TORCHVISION, (*around[:-1],), (section, int(layer)), leaf)
-    return Place(SEQUENCE, (*around,), (0, int(layer)), leaf)
+        return Place(TORCHVISION, (*around[:-1],), (section, int(match[1])), leaf)
+    return Place(SEQUENCE, (*around,), (0, int(match[1])), leaf)
 
 
 def by_path(tensors: Iterable[tuple[Path, Tensor]]) -> dict[Path, Tensor]:
