@@ -5,6 +5,7 @@ name. Where one does, the names around it tell the networks apart.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
@@ -103,12 +104,15 @@ def _names_apart(groups: list[Group]) -> list[Group]:
     """Name networks that only their styles tell apart: by what is around all of their layers."""
     if len(groups) == 1:
         return groups
-    named: dict[Path, list[Member]] = {}
-    for level, members in groups:
-        around = [member.place.network for member in members]
-        name = level or _common(around)
-        named[(*name, members[0].place.style.name) if name in named else name] = members
-    return list(named.items())
+    named = [
+        (level or _common([member.place.network for member in members]), members)
+        for level, members in groups
+    ]
+    count = Counter(name for name, _ in named)
+    return [
+        ((*name, members[0].place.style.name) if count[name] > 1 else name, members)
+        for name, members in named
+    ]
 
 
 def _common(paths: list[Path]) -> Path:

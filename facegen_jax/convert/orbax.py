@@ -108,10 +108,9 @@ def _read(tensorstore: Any, folder: Path) -> tuple[Parsed, ...]:
 
     def fetch(_: Name, key: str) -> np.ndarray:
         nonlocal left
-        spec = {"driver": arrays[key], "kvstore": {**root, "path": f"{root.get('path', '')}{key}/"}}
-        array = tensorstore.open(
-            spec, context=context, open=True, read=True, fill_missing_data_reads=False
-        ).result(SECONDS)
+        place = {**root, "path": f"{root.get('path', '')}{key}/"}
+        spec = {"driver": arrays[key], "kvstore": place, "fill_missing_data_reads": False}
+        array = tensorstore.open(spec, context=context, open=True, read=True).result(SECONDS)
         chunk = math.prod(array.chunk_layout.read_chunk.shape or array.shape)
         left -= math.prod(array.shape) * array.dtype.numpy_dtype.itemsize
         if left < 0 or chunk > max(1, math.prod(array.shape)) * 2:

@@ -38,11 +38,11 @@ def _underscored_key(name: str) -> str:
     return name.replace("conv", "conv_")
 
 
-def _pyvggface_key(name: str) -> str:
+def pyvggface_key(name: str) -> str:
     return f"fc.{name}" if name in DENSE else f"features.{_underscored_key(name)}"
 
 
-def _torchvision_key(name: str) -> str:
+def torchvision_key(name: str) -> str:
     return f"classifier.{CLASSIFIER[name]}" if name in DENSE else f"features.{FEATURES[name]}"
 
 
@@ -119,7 +119,7 @@ def write_old(path: Path, network: Network) -> None:
     import torch
 
     torch.save(
-        _Python2(_state(in_colour(network, "BGR"), _torchvision_key)),
+        _Python2(_state(in_colour(network, "BGR"), torchvision_key)),
         path,
         _use_new_zipfile_serialization=False,
     )
@@ -207,7 +207,7 @@ def _row(
 LAYOUTS = (
     _row("dag", "vgg_face_dag.pth", "RGB", _state),
     _row("dag-legacy", "vgg_face_dag.pth", "RGB", _state, legacy=True),
-    _row("pyvggface", "vggface.pth", "BGR", partial(_state, rename=_pyvggface_key)),
+    _row("pyvggface", "vggface.pth", "BGR", partial(_state, rename=pyvggface_key)),
     _row(
         "pyvggface-stripped",
         "vggface_conv.pth",
@@ -215,12 +215,12 @@ LAYOUTS = (
         partial(_state, rename=_underscored_key, layers=CONVOLUTIONS),
         dense=False,
     ),
-    _row("torchvision", "vgg_face.ptorch", "BGR", partial(_state, rename=_torchvision_key)),
+    _row("torchvision", "vgg_face.ptorch", "BGR", partial(_state, rename=torchvision_key)),
     _row(
         "torchvision-legacy",
         "vgg_face.ptorch",
         "BGR",
-        partial(_state, rename=_torchvision_key),
+        partial(_state, rename=torchvision_key),
         legacy=True,
     ),
     _row("flat-bgr", "VGG_FACE.caffemodel.pth", "BGR", _state),
@@ -237,12 +237,12 @@ LAYOUTS = (
     _row("bfloat16", "vgg_face_dag.pth", "RGB", partial(_cast, dtype="bfloat16"), exact=False),
     _safetensors("flat", "RGB", _state),
     _safetensors("prefixed", "RGB", _trained),
-    _safetensors("torchvision", "BGR", partial(_state, rename=_torchvision_key)),
-    _safetensors("pyvggface", "BGR", partial(_state, rename=_pyvggface_key)),
+    _safetensors("torchvision", "BGR", partial(_state, rename=torchvision_key)),
+    _safetensors("pyvggface", "BGR", partial(_state, rename=pyvggface_key)),
     _safetensors(
         "features",
         "BGR",
-        partial(_state, rename=_torchvision_key, layers=CONVOLUTIONS),
+        partial(_state, rename=torchvision_key, layers=CONVOLUTIONS),
         dense=False,
     ),
     _safetensors("double", "RGB", partial(_cast, dtype="float64")),

@@ -225,7 +225,7 @@ def _attributes(kind: str, element: str) -> tuple[str, dict[str, Any]]:
     return "nn.SoftMax", {}
 
 
-def _network_module(network: Network, dialect: Dialect) -> Module:
+def network_module(network: Network, dialect: Dialect) -> Module:
     """Return the nn.Sequential of 40 modules."""
     parameters = _parameters(network, dialect)
     scratch = Tensor(dialect.element)
@@ -261,7 +261,7 @@ def _network_module(network: Network, dialect: Dialect) -> Module:
 def write(path: Path, network: Network, dialect: Dialect = DEFAULT) -> None:
     """Write the chain in Torch7's binary format, for BGR images."""
     with path.open("wb") as file:
-        Writer(file, dialect.versioned).write(_network_module(in_colour(network, "BGR"), dialect))
+        Writer(file, dialect.versioned).write(network_module(in_colour(network, "BGR"), dialect))
 
 
 def _row(name: str, dialect: Dialect) -> Layout:
