@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mutations import mutated, mutations
 from published_files import LAYOUTS, random_network
+from test_convert_foreign import FILES as FOREIGN
 
 from facegen_jax.convert import check, convert
 from facegen_jax.convert.content import open_content
@@ -42,8 +43,24 @@ READERS = (
     "own-npz",
     "own-npz-compressed",
     "tarball-caffe",
+    "flax-msgpack",
+    "flax-msgpack-training",
+    "flax-npz-keys",
+    "flax-safetensors",
+    "safetensors-torchvision",
+    "safetensors-prefixed",
 )
 SECONDS = 5
+"""Of the processor, so that a busy machine fails no test."""
+
+# No shrinking, which would repeat slow files for minutes.
+fuzz = settings(
+    max_examples=FILES,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 
 
 def examine(content: bytes, folder: Path, end_to_end: bool) -> None:
@@ -58,8 +75,8 @@ def examine(content: bytes, folder: Path, end_to_end: bool) -> None:
     def time_out(signum, frame):
         raise TimeoutError(f"more than {SECONDS} s")
 
-    handler = signal.signal(signal.SIGALRM, time_out)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    handler = signal.signal(signal.SIGPROF, time_out)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     tracemalloc.start()
     message = None
     try:
@@ -71,8 +88,8 @@ def examine(content: bytes, folder: Path, end_to_end: bool) -> None:
     except SourceError as error:
         message = str(error)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, handler)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert dest.exists() == (end_to_end and message is None)
@@ -96,14 +113,7 @@ def test_damaged_files(name, tmp_path):
     content = gzip.decompress(path.read_bytes()) if name == "tar" else path.read_bytes()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    # No shrinking, which would repeat slow files for minutes.
-    @settings(
-        max_examples=FILES,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-    )
+    @fuzz
     @given(mutations, st.integers(0, 9))
     def run(changes, digit):
         examine(mutated(content, changes), tmp_path, end_to_end=digit == 0)
@@ -112,3 +122,37 @@ def test_damaged_files(name, tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000, (
         "grew by more than 300 MB"
     )
+
+
+@fuzz
+@given(st.sampled_from(sorted(FOREIGN)), mutations)
+def test_damaged_foreign_files(tmp_path_factory, name, changes):
+    examine(mutated(FOREIGN[name][0], changes), tmp_path_factory.getbasetemp(), end_to_end=False)
+
+
+def test_damaged_orbax_folders(tmp_path):
+    """Damage a file of an Orbax folder at a time."""
+    import orbax.checkpoint as orbax
+    from published_files.flax import tree_of
+
+    folder = tmp_path / "orbax"
+    network = random_network(np.random.default_rng(0), WIDTHS, DENSE, GRID)
+    with orbax.StandardCheckpointer() as checkpointer:
+        checkpointer.save(folder.absolute(), {"params": tree_of(network)})
+    files = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+    @fuzz
+    @given(st.sampled_from(list(files)), mutations)
+    def run(path, changes):
+        path.write_bytes(mutated(files[path], changes))
+        try:
+            for parsed in read(open_content(folder)):
+                check.check(canonical(parsed), SHAPES)
+        except SourceError as error:
+            message = str(error)
+        else:
+            message = ""
+        path.write_bytes(files[path])
+        assert message == "" or message.isprintable()
+
+    run()

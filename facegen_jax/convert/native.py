@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ..network.published import Colour
 from ..network.tensor_file import TensorFileError, parse
 from .cursor import Cursor, SourceError, reshape
 from .layout import NAMES, Parsed
@@ -50,7 +51,14 @@ def _networks(
     own = {f"{layer}/{leaf}" for layer in NAMES for leaf in ("kernel", "bias")}
     if own >= {"/".join(path) for path in tensors}:
         return (networks[0]._replace(container=f"{container} (canonical names)", notes=()),)
-    return networks
+    return tuple(each._replace(notes=each.notes or (_note(each.colour),)) for each in networks)
+
+
+def _note(colour: Colour) -> str:
+    return (
+        f"read as {colour}, like known files with these names (check with --verify, change with "
+        "--colour)"
+    )
 
 
 def _npy(data: memoryview, name: str) -> np.ndarray:
