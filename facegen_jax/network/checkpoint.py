@@ -113,7 +113,7 @@ def _check(params: Params, path: Path) -> None:
     if missing:
         raise CheckpointError(
             f"{path}: needs kernel and bias of every convolution, lacks {', '.join(missing)}; "
-            "convert published files first"
+            f"convert it first: python -m facegen_jax.convert {path}"
         )
     expected = _expected_shapes(params)
     for layer, leaves in params.items():
