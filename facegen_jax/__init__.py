@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .descent.objective import Objective, Targets, Term
     from .descent.optimizer import Optimizer
     from .descent.problem import Problem, from_direction, from_guides, from_maps, stack
-    from .descent.solution import Solution
+    from .descent.solution import Solution, Solutions
     from .descent.solver import Solver
     from .descent.terms import (
         Attribute,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         TotalVariation,
     )
     from .descent.transforms import Noise, Scale, Shift
-    from .edit.engine import edit
+    from .edit.engine import Outcome, edit
     from .edit.settings import Edit
     from .faces.image import load as load_image
     from .faces.image import save as save_image
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from .network.direction import load_direction
     from .network.features import classify, descriptor, extract
     from .network.protocol import Backbone, Network
+    from .report.frame import read_results
+    from .report.result import Result
+    from .sweep.engine import run_sweep
+    from .sweep.job import SweepStopped
+    from .sweep.settings import Sweep
 else:
     # The folder would hide the function of its name whenever it is imported for the first time.
     import_module(".edit", __name__)
@@ -59,12 +64,17 @@ else:
             "Noise": "descent.transforms",
             "Objective": "descent.objective",
             "Optimizer": "descent.optimizer",
+            "Outcome": "edit.engine",
             "Pixels": "descent.canvas",
             "Problem": "descent.problem",
+            "Result": "report.result",
             "Scale": "descent.transforms",
             "Shift": "descent.transforms",
             "Solution": "descent.solution",
+            "Solutions": "descent.solution",
             "Solver": "descent.solver",
+            "Sweep": "sweep.settings",
+            "SweepStopped": "sweep.job",
             "Targets": "descent.objective",
             "Term": "descent.objective",
             "TotalVariation": "descent.terms",
@@ -80,7 +90,9 @@ else:
             "load_image": "faces.image:load",
             "load_network": "network.checkpoint",
             "load_params": "network.checkpoint",
+            "read_results": "report.frame",
             "run_batch": "descent.batch",
+            "run_sweep": "sweep.engine",
             "save_image": "faces.image:save",
             "stack": "descent.problem",
         },
@@ -105,12 +117,17 @@ __all__ = [
     "Noise",
     "Objective",
     "Optimizer",
+    "Outcome",
     "Pixels",
     "Problem",
+    "Result",
     "Scale",
     "Shift",
     "Solution",
+    "Solutions",
     "Solver",
+    "Sweep",
+    "SweepStopped",
     "Targets",
     "Term",
     "TotalVariation",
@@ -126,7 +143,9 @@ __all__ = [
     "load_image",
     "load_network",
     "load_params",
+    "read_results",
     "run_batch",
+    "run_sweep",
     "save_image",
     "stack",
 ]

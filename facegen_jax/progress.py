@@ -1,4 +1,4 @@
-"""Progress bars, and a Ctrl-C that keeps results."""
+"""The bar of an edit on a terminal, and a Ctrl-C that keeps results."""
 
 import contextlib
 import signal
@@ -7,35 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
-from .descent.solver import StepProgress
-from .types import Progress
-
-
-@contextlib.contextmanager
-def progress_bar(label: str = "faces described") -> Iterator[Progress]:
-    """Show a bar of counted items, on terminals only and after the first second.
-
-    `label` follows the count, as in `12/80 faces described`.
-    """
-    with tqdm(
-        disable=None,
-        bar_format=f"{{bar:30}} {{n_fmt}}/{{total_fmt}} {label}, {{remaining}} left",
-        leave=False,
-        delay=1,
-    ) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield progress
+from .bars import following
+from .types import StepProgress
 
 
 @contextlib.contextmanager
 def step_progress_bar(steps: int) -> Iterator[StepProgress]:
-    """Show a bar of solver steps with loss and time left, on terminals only.
+    """Show a bar of solver steps with loss and time left, on terminals and in notebooks.
 
     The first Ctrl-C stops the descent after the current chunk of steps, the second at once.
     """
@@ -52,15 +31,11 @@ def step_progress_bar(steps: int) -> Iterator[StepProgress]:
 
     previous = signal.signal(signal.SIGINT, on_interrupt)
     try:
-        with tqdm(
-            total=steps,
-            disable=None,
-            bar_format="{bar:30} {n_fmt}/{total_fmt} steps, {remaining} left{postfix}",
-        ) as bar:
+        with following(True, steps) as follow:
 
             def progress(done: int, totals: Float[np.ndarray, " batch"]) -> bool:
-                bar.set_postfix_str(f"loss {totals[0]:.4g}")
-                bar.update(done - bar.n)
+                if follow:
+                    follow(done, totals)
                 return stop
 
             yield progress

@@ -24,3 +24,6 @@ Scalar: TypeAlias = Float[Array, ""]
 Mask: TypeAlias = Float[AnyArray, "height width"]
 Progress: TypeAlias = Callable[[int, int], object]
 """Progress callback, called as `progress(done, total)`."""
+StepProgress: TypeAlias = Callable[[int, Float[np.ndarray, " batch"]], bool | None]
+"""Progress callback of a descent, called between chunks with the steps done and each problem's
+total; returning True stops there."""

@@ -31,13 +31,13 @@ from judge import Bench, load_judge
 from measure import scores
 from ways import ATTRIBUTES, WAYS, Way
 
+from facegen_jax.bars import progress_bar
 from facegen_jax.edit.pool import Pool
 from facegen_jax.edit.request import Request
 from facegen_jax.gallery.features import describe
 from facegen_jax.gallery.labels import load_gallery
 from facegen_jax.network.checkpoint import load_network
 from facegen_jax.network.protocol import Network
-from facegen_jax.progress import progress_bar
 
 Study = Literal["identity-term", "optimizers", "failures"]
 HERE = Path(__file__).parent

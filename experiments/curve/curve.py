@@ -26,6 +26,7 @@ from measure import kernel_distance, scores
 from people import Half
 from ways import ATTRIBUTES, WAYS
 
+from facegen_jax.bars import progress_bar
 from facegen_jax.edit.pool import Pool
 from facegen_jax.faces import align, image
 from facegen_jax.faces.strip import strip
@@ -33,7 +34,6 @@ from facegen_jax.gallery.features import describe
 from facegen_jax.gallery.labels import having, load_gallery
 from facegen_jax.network.checkpoint import load_network
 from facegen_jax.network.protocol import Network
-from facegen_jax.progress import progress_bar
 from facegen_jax.types import Image
 
 REAL_FACES = 60

@@ -10,13 +10,14 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
+from ..bars import continued, following
 from ..network.features import as_network
 from ..network.protocol import Network
-from ..types import Params
+from ..types import Params, StepProgress
 from .devices import sharding, sharing
 from .problem import Problem, check_stacked, stack
 from .program import CHUNK, initial_state, prepared, run_chunk
-from .solution import Solution
+from .solution import Solutions
 from .solver import Solver
 
 SHARE = 0.7
@@ -30,7 +31,8 @@ def run_batch(
     problems: Sequence[Problem] | Problem,
     *,
     batch_size: int = 16,
-) -> list[Solution]:
+    progress: StepProgress | bool | None = None,
+) -> Solutions:
     """Solve many problems, `batch_size` at a time, in one compiled program on all local devices.
 
     Args:
@@ -38,6 +40,7 @@ def run_batch(
         network: as from `load_network`, or VGG-Face parameters.
         problems: a sequence of problems of one shape, or such problems stacked.
         batch_size: problems solved together; a last batch that is not full is padded.
+        progress: see `Solver.run`; the steps of one batch are counted on from those of the last.
 
     Raises:
         ValueError: a single problem, problems of different shapes, or a batch size below 1.
@@ -46,12 +49,13 @@ def run_batch(
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     total = len(problems.start) if isinstance(problems, Problem) else len(problems)
     size = rounded(min(batch_size, total))
-    network = replicate(as_network(network))
-    return [
-        solution
-        for batch in _batches(problems, size)
-        for solution in solver.run_stacked(network, *padded(solver.with_defaults(batch), size))
-    ]
+    network, solved = replicate(as_network(network)), Solutions()
+    with following(progress, -(-total // size) * solver.steps) as follow:
+        for number, batch in enumerate(_batches(problems, size)):
+            counted = continued(follow, number * solver.steps) if follow else False
+            filled = padded(solver.with_defaults(batch), size)
+            solved += solver.run_stacked(network, *filled, progress=counted)
+    return solved
 
 
 def _batches(problems: Sequence[Problem] | Problem, size: int) -> Iterator[Problem]:

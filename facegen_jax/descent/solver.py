@@ -1,7 +1,6 @@
 """The descent on pixels: a frozen `Solver`, and descents under way."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -10,12 +9,13 @@ import numpy as np
 import optax
 from jaxtyping import Float
 
+from ..bars import following
 from ..network.features import as_network
 from ..network.protocol import Network
-from ..types import Params
+from ..types import Params, StepProgress
 from .canvas import Canvas, Pixels
 from .devices import mesh_of, one_core_each
-from .objective import Objective
+from .objective import REFERENCE, Objective
 from .optimizer import Optimizer, as_optimizer
 from .problem import Problem, check_single, check_stacked, stack
 from .program import (
@@ -27,12 +27,8 @@ from .program import (
     run_chunk,
     run_chunk_on_cores,
 )
-from .solution import Solution, Status
+from .solution import Solution, Solutions, Status
 from .transforms import Transform
-
-StepProgress = Callable[[int, Float[np.ndarray, " batch"]], bool | None]
-"""Called between chunks with the steps done and each problem's total; returning True stops
-there."""
 
 
 class Descent(NamedTuple):
@@ -102,9 +98,18 @@ class Solver:
         self._advance(as_network(network), problems, self.start(network, problems), 0)
 
     def run(
-        self, network: Network | Params, problem: Problem, progress: StepProgress | None = None
+        self,
+        network: Network | Params,
+        problem: Problem,
+        progress: StepProgress | bool | None = None,
     ) -> Solution:
         """Solve one problem.
+
+        Args:
+            network: as from `load_network`, or VGG-Face parameters.
+            problem: as from `from_guides`, `from_direction` or `from_maps`.
+            progress: a function called between chunks of steps, or whether to show a bar. None
+                shows one in notebooks.
 
         Raises:
             ValueError: a problem that was built for another objective or network.
@@ -117,24 +122,28 @@ class Solver:
         network: Network | Params,
         problems: Problem,
         count: int | None = None,
-        progress: StepProgress | None = None,
-    ) -> list[Solution]:
+        progress: StepProgress | bool | None = None,
+    ) -> Solutions:
         """Solve stacked problems together; the outcome of each is independent of the others.
 
         Args:
             network: as from `load_network`, or VGG-Face parameters.
             problems: as from `stack`.
             count: number of problems that count; the rest only fill the batch and take no step.
-            progress: called between chunks of steps.
+            progress: see `run`.
         """
         check_stacked(problems)
         problems = self.with_defaults(problems)
         descent = self.start(network, problems, count)
-        while descent.done < self.steps:
-            descent = self.advance(network, problems, descent)
-            if progress and progress(descent.done, descent.trace[:, -1, 0]):
-                break
-        return self.solutions(descent)[:count]
+        with following(progress, self.steps) as follow:
+            while descent.done < self.steps:
+                descent = self.advance(network, problems, descent)
+                if follow and follow(descent.done, descent.trace[:, -1, 0]):
+                    break
+        own_maps = problems.targets.maps.get(REFERENCE, {})
+        references = np.asarray(own_maps.get("image", problems.start))
+        solved = zip(self.solutions(descent)[:count], references, strict=False)
+        return Solutions(replace(solution, reference=each) for solution, each in solved)
 
     def start(
         self, network: Network | Params, problems: Problem, count: int | None = None

@@ -3,9 +3,10 @@
 import functools
 import sys
 
+from ..bars import progress_bar
 from ..command import fail, note
 from ..compilation import keep_programs
-from ..progress import progress_bar, step_progress_bar
+from ..progress import step_progress_bar
 from .engine import edit
 from .settings import PROG, Edit
 

@@ -5,15 +5,15 @@ import math
 import time
 from typing import NamedTuple
 
+from ..bars import continued, counting
 from ..descent.objective import Objective
 from ..descent.problem import Problem, amplified, stack
 from ..descent.solution import Solution
-from ..descent.solver import StepProgress
 from ..faces import image
 from ..faces.strip import strip
 from ..network.checkpoint import load_network
 from ..network.protocol import Network
-from ..types import Image, Progress
+from ..types import Image, Progress, StepProgress
 from .calibration import Case, applies, factors
 from .checks import check_outputs
 from .material import Finished, Material, assemble, finish, gather, program
@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 def edit(
     options: Edit,
     step_progress: StepProgress | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress | None = None,
     *,
     objective: Objective | None = None,
     source: AttributeSource | None = None,
@@ -55,7 +55,8 @@ def edit(
     Args:
         options: what to do.
         step_progress: follows the descent, see `Solver.run`, over the steps of all strengths.
-        progress: counts the faces of a gallery whose features must be computed first.
+        progress: counts the faces of a gallery whose features must be computed first. Without
+            these two, notebooks show bars.
         objective: an objective of your own, in place of the default and of `options.objective`.
         source: an attribute source of your own, in place of `options.source`.
         network: a network of your own, in place of `options.params`.
@@ -71,7 +72,8 @@ def edit(
     check_outputs(options)
     network = network or load_network(options.params)
     solver = program(request, network)
-    material = gather(request, network, open_pool(request, network, progress))
+    with counting(progress) as counted:
+        material = gather(request, network, open_pool(request, network, counted))
     began = time.perf_counter()
     solver.compile(network, assemble(request, network, material))
     compiled = round(time.perf_counter() - began, 3)
@@ -83,7 +85,7 @@ def edit(
         problem, factor = _problem(single, network, material, calibrated)
         if outcomes:
             problem = problem._replace(start=outcomes[-1].finished.image)
-        follow = step_progress and _continued(step_progress, index * options.steps)
+        follow = step_progress and continued(step_progress, index * options.steps)
         solution = solver.run(network, problem, follow)
         seconds = {"compile": compiled, "run": round(time.perf_counter() - began, 3)}
         outcomes.append(_outcome(single, network, material, solution, factor, seconds))
@@ -107,11 +109,6 @@ def _problem(
     if sign not in known:
         (known[sign],) = factors([Case(request, material)], network, stack([problem]))
     return amplified(problem, known[sign]), known[sign]
-
-
-def _continued(progress: StepProgress, steps: int) -> StepProgress:
-    """Count steps on from those of the strengths before."""
-    return lambda done, totals: progress(steps + done, totals)
 
 
 def _outcome(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..bars import progress_bar
 from ..command import fail, note
 from ..compilation import keep_programs
 from ..network.baselines import save_baselines
 from ..network.checkpoint import load_network
 from ..network.protocol import Network
-from ..progress import progress_bar
 from . import directions
 from .baselines import measure
 from .features import Described, describe

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from ..bars import progress_bar
 from ..command import fail
-from ..progress import progress_bar
 from . import figures
 from .report import write_report
 from .results import ResultsError

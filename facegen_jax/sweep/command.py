@@ -4,9 +4,9 @@ import contextlib
 import shlex
 import sys
 
+from ..bars import progress_bar
 from ..command import fail
 from ..compilation import keep_programs, use_every_core
-from ..progress import progress_bar
 from ..types import Progress
 from . import loggers
 from .engine import dry_run, run_sweep

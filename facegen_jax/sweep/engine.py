@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from ..bars import counting
 from ..descent import batch
 from ..descent.objective import Objective
 from ..edit.request import AttributeSource, Own
@@ -18,7 +19,7 @@ from .folder import Folder, open_folder
 from .job import Job, SweepStopped
 from .loop import run
 from .plan import Plan, make_plan, missing, share
-from .progress import Watch
+from .progress import Watch, watching
 from .settings import Sweep, check
 
 
@@ -28,9 +29,9 @@ def run_sweep(
     objective: Objective | None = None,
     source: AttributeSource | None = None,
     network: Network | None = None,
-    watch: Watch = lambda status: None,
+    watch: Watch | None = None,
     stop: Callable[[], bool] = lambda: False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress | None = None,
     notify: Callable[[str], object] = lambda message: None,
     waiting: Callable[[int], object] = lambda running: None,
 ) -> Iterator[Result]:
@@ -41,7 +42,7 @@ def run_sweep(
         objective: an objective of your own, in place of the default and of `config.objective`.
         source: an attribute source of your own, in place of `config.source`.
         network: a network of your own, in place of `config.params`.
-        watch: receives the sweep's status every few steps.
+        watch: receives the sweep's status every few steps. Without it, notebooks show a bar.
         stop: called every few steps; when it returns True, the state is saved and the sweep ends.
         progress: counts the faces of a gallery whose features must be computed first.
         notify: receives a summary of the plan, such as `24 runs: ...; 1 compilation`.
@@ -53,9 +54,10 @@ def run_sweep(
     """
     check(config)
     own = Own(objective, source)
-    with hosts.join(config) as part:
+    with hosts.join(config) as part, watching(watch) as follow:
         network = network or load_network(config.params)
-        plan = make_plan(config, network, progress, own)
+        with counting(progress) as counted:
+            plan = make_plan(config, network, counted, own)
         notify(plan.summary)
         for remark in dict.fromkeys(pool.note for pool in plan.pools.values() if pool.note):
             notify(remark)
@@ -64,7 +66,7 @@ def run_sweep(
         with open_folder(config, network, plan, part) as folder:
             write_table(folder.path)
             replicated = batch.replicate(network)
-            job = Job(config, replicated, share(plan, part), folder, watch, stop)
+            job = Job(config, replicated, share(plan, part), folder, follow, stop)
             yield from _run_and_report(job, plan, waiting)
 
 

@@ -1,12 +1,18 @@
 """The progress line of a sweep, and stop requests by Ctrl-C or SIGTERM."""
 
+import contextlib
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..bars import in_notebook, new_bar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 REDRAW_SECONDS = 0.1
 """Seconds between two updates on a terminal."""
@@ -33,6 +39,30 @@ class Status(NamedTuple):
 
 Watch = Callable[[Status], object]
 """Progress callback of a sweep, called every few steps."""
+
+
+@contextlib.contextmanager
+def watching(watch: Watch | None) -> Iterator[Watch]:
+    """Yield what receives a sweep's status: a function as it is; for None a bar in notebooks."""
+    if watch or not in_notebook():
+        yield watch or (lambda status: None)
+        return
+    layout = "{bar} {n_fmt}/{total_fmt} steps, {remaining} left{postfix}"
+    with contextlib.ExitStack() as stack:
+        bar: tqdm | None = None
+
+        def follow(status: Status) -> None:
+            nonlocal bar
+            total = status.steps_done + status.steps_left
+            if not total:  # nothing was left to do
+                return
+            if bar is None:
+                bar = stack.enter_context(new_bar(layout, total=total))
+            counts = f"{status.done} done, {status.failed} failed, {status.left} left"
+            bar.set_postfix_str(counts, refresh=False)
+            bar.update(status.steps_done - bar.n)
+
+        yield follow
 
 
 class Line:
