@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .faces.image import save as save_image
     from .network.adapters import Function, Linen, from_nnx
     from .network.checkpoint import load_network, load_params
-    from .network.direction import load_direction
+    from .network.direction import Direction, load_direction
     from .network.features import classify, descriptor, extract
     from .network.protocol import Backbone, Network
     from .report.frame import read_results
@@ -54,6 +54,7 @@ else:
             "Backbone": "network.protocol",
             "Chroma": "descent.terms",
             "DescriptorIdentity": "descent.terms",
+            "Direction": "network.direction",
             "Edit": "edit.settings",
             "Fourier": "descent.canvas",
             "Function": "network.adapters",
@@ -107,6 +108,7 @@ __all__ = [
     "Backbone",
     "Chroma",
     "DescriptorIdentity",
+    "Direction",
     "Edit",
     "Fourier",
     "Function",

@@ -29,19 +29,21 @@ class Pixels:
     chroma: float = 0.3
 
     def parameters(self, image: Image) -> Float[Array, "height width 3"]:
-        """Return the parameters of an image."""
+        """Return the parameters of an image, both `height width 3`."""
         inverse = np.linalg.inv(_colours(self.chroma))
         return jnp.asarray(image, jnp.float32) @ jnp.asarray(inverse, jnp.float32)
 
     def image(self, parameters: Float[AnyArray, "height width 3"]) -> Image:
-        """Return the image of parameters, not clipped."""
+        """Return the image of parameters, both `height width 3`; it is not clipped."""
         return jnp.asarray(parameters) @ jnp.asarray(_colours(self.chroma), jnp.float32)
 
 
 @dataclass(frozen=True)
 class Fourier:
-    """One parameter for each real and imaginary Fourier coefficient, scaled by 1 /
-    frequency^decay."""
+    """One parameter for each real and imaginary Fourier coefficient of the image.
+
+    Each is scaled by 1 / frequency^decay.
+    """
 
     decay: float = 1.0
     chroma: float = 0.3
@@ -54,7 +56,13 @@ class Fourier:
         return unit.astype(np.float32)[..., None]
 
     def parameters(self, image: Image) -> Float[Array, "2 height half 3"]:
-        """Return the parameters of an image; its width must be even."""
+        """Return the parameters, `2 height half 3`, of an image, `height width 3`.
+
+        Half is width / 2 + 1.
+
+        Raises:
+            ValueError: an odd width.
+        """
         height, width, _ = image.shape
         if width % 2:
             raise ValueError(f"the Fourier canvas needs an even width, not {width}")
@@ -62,7 +70,7 @@ class Fourier:
         return jnp.stack([spectrum.real, spectrum.imag]) / self._scale(height, width)[None]
 
     def image(self, parameters: Float[AnyArray, "2 height half 3"]) -> Image:
-        """Return the image of parameters, not clipped."""
+        """Return the image, `height width 3` and not clipped, of parameters, `2 height half 3`."""
         _, height, half, _ = parameters.shape
         width = 2 * (half - 1)
         real, imaginary = parameters * self._scale(height, width)[None]

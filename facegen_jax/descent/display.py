@@ -3,7 +3,8 @@
 import base64
 import html as markup
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import PIL.Image
@@ -11,7 +12,6 @@ from jaxtyping import Float
 
 from ..faces.image import pixels
 from ..types import Image
-from .solution import Solution
 
 SIDE, SMALL_SIDE = 224, 96
 """Longest side in pixels of the images of one solution, and of several."""
@@ -23,7 +23,22 @@ WIDTH, HEIGHT = 200, 90
 """Size of the curve, in pixels."""
 
 
-def html(solutions: Sequence[Solution]) -> str:
+class Solved(Protocol):
+    """What is shown of a `Solution`."""
+
+    @property
+    def image(self) -> Image: ...
+    @property
+    def reference(self) -> Image | None: ...
+    @property
+    def trace(self) -> Mapping[str, Float[np.ndarray, " steps"]]: ...
+    @property
+    def parts(self) -> Mapping[str, tuple[float, float]]: ...
+    @property
+    def status(self) -> str: ...
+
+
+def html(solutions: Sequence[Solved]) -> str:
     """Return one solution with all its losses, or the first of several with their totals."""
     if len(solutions) == 1:
         (solution,) = solutions
@@ -43,7 +58,7 @@ def _row(parts: Sequence[str]) -> str:
     return f'<div style="display:flex;gap:12px;align-items:center;margin:4px 0">{cells}</div>'
 
 
-def _images(solution: Solution, side: int) -> list[str]:
+def _images(solution: Solved, side: int) -> list[str]:
     """Return the reference, where it is known, and the image, with captions."""
     named = {"before": solution.reference, "after": solution.image}
     return [
@@ -61,12 +76,12 @@ def _png(image: Image, side: int) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _summary(solution: Solution) -> str:
+def _summary(solution: Solved) -> str:
     first, last = solution.parts["total"]
     return f"{solution.status}, total {first:.4g} to {last:.4g}"
 
 
-def _table(solution: Solution) -> str:
+def _table(solution: Solved) -> str:
     """Return the first and the last loss of every term as a table."""
     steps = len(solution.trace["total"])
     rows = "".join(

@@ -28,11 +28,11 @@ class Targets(NamedTuple):
     """What terms compare the image with; all arrays, built by `problem`."""
 
     maps: Mapping[str, Features]
-    """Feature maps by the name of the target, then by layer. Every problem has `reference` (whose
-    `"image"` is the reference itself) and `attribute`; more may be added under names of your
-    own."""
+    """Feature maps, `height width channels`, by the name of the target, then by layer. Every
+    problem has `reference` (whose `"image"` is the reference itself) and `attribute`; more may be
+    added under names of your own."""
     masks: Mapping[str, Mapping[str, Mask]]
-    """Soft masks by name, then at each layer's resolution."""
+    """Soft masks, `height width`, by name, then at each layer's resolution."""
 
     @property
     def reference(self) -> Features:
@@ -84,7 +84,12 @@ class Term(_Algebra):
     """Layers whose maps the term reads."""
 
     def __call__(self, features: Features, targets: Targets) -> Scalar:
-        """Return the term's value for one image."""
+        """Return the term's value, a scalar, for one image.
+
+        Args:
+            features: maps of the image by layer, `height width channels`; `"image"` is the image.
+            targets: what the image is compared with.
+        """
         raise TypeError(f"{type(self).__name__} must define __call__(features, targets)")
 
     def _objective(self) -> "Objective":
@@ -145,6 +150,11 @@ class Objective(_Algebra):
         self, features: Features, targets: Targets, weights: Float[Array, " terms"]
     ) -> tuple[Scalar, dict[str, Scalar]]:
         """Return the weighted total, and every term's unweighted value by name.
+
+        Args:
+            features: maps of the image by layer, `height width channels`; `"image"` is the image.
+            targets: what the image is compared with.
+            weights: one for each term, `terms`.
 
         Raises:
             ValueError: a problem made for another objective, or a term that returns no scalar.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from .solution import Solution
+from .display import Solved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ class Shown(Figure):
         return buffer.getvalue()
 
 
-def figure(solutions: Sequence[Solution]) -> Figure:
+def figure(solutions: Sequence[Solved]) -> Figure:
     """Draw reference, image, change and losses, a row for each solution."""
     shown = solutions[:MOST]
     drawn = Shown((10, 2.6 * max(1, len(shown))), dpi=100, layout="constrained")
@@ -40,7 +40,7 @@ def figure(solutions: Sequence[Solution]) -> Figure:
     return drawn
 
 
-def _images(axes: "Sequence[Axes]", solution: Solution) -> None:
+def _images(axes: "Sequence[Axes]", solution: Solved) -> None:
     """Draw reference, image, and the change between them around grey."""
     reference, image = solution.reference, solution.image
     change = None if reference is None else np.clip(0.5 + CHANGE * (image - reference), 0, 1)
@@ -53,7 +53,7 @@ def _images(axes: "Sequence[Axes]", solution: Solution) -> None:
             axis.set_title(title, fontsize=9)
 
 
-def _losses(axis: "Axes", solution: Solution) -> None:
+def _losses(axis: "Axes", solution: Solved) -> None:
     """Draw every loss over the steps, on a logarithmic axis where all of them allow it."""
     for name, losses in solution.trace.items():
         axis.plot(losses, label=name, linewidth=2.5 if name == "total" else 1.2)

@@ -19,12 +19,14 @@ class Problem(NamedTuple):
     """One edit to solve. Numbers that are None are taken from the solver and its objective."""
 
     start: Image
-    """The image that the descent begins with."""
+    """The image that the descent begins with, `height width 3` in [0, 1]."""
     targets: Targets
     weights: Float[Array, " terms"] | None = None
+    """Weight of each term of the objective, `terms`."""
     learning_rate: Scalar | None = None
+    """Factor on the optimizer's updates, a scalar."""
     seed: UInt32[Array, ""] | None = None
-    """Seed of the solver's random transformations."""
+    """Seed of the solver's random transformations, a scalar."""
 
 
 def from_guides(
@@ -44,8 +46,9 @@ def from_guides(
         network: as from `load_network`, or VGG-Face parameters.
         objective: says which layers are needed, and is checked against the targets here.
         reference: the face whose identity stays, `height width 3` in [0, 1].
-        guides: one or more faces with the attribute, aligned and sized like the reference.
-        masks: soft masks in [0, 1] by the name that terms use, at the reference's size.
+        guides: one or more faces with the attribute, aligned and sized like the reference,
+            `height width 3` in [0, 1].
+        masks: soft masks in [0, 1], `height width`, by the name that terms use.
         more: further targets by the name that terms use, as maps by layer.
 
     Raises:
@@ -73,10 +76,21 @@ def from_direction(
     masks: Mapping[str, Mask] | None = None,
     more: Mapping[str, Features] | None = None,
 ) -> Problem:
-    """Build a problem whose attribute is the reference's own maps, tuned: maps + strength *
-    direction.
+    """Build a problem whose attribute is the reference's own maps + strength * direction.
 
-    Attribute terms may read only layers that the direction has; see `from_guides` for the rest.
+    Attribute terms may read only layers that the direction has.
+
+    Args:
+        network: as from `load_network`, or VGG-Face parameters.
+        objective: says which layers are needed, and is checked against the targets here.
+        reference: the face whose identity stays, `height width 3` in [0, 1].
+        direction: maps by layer, as in `load_direction(...).maps`.
+        strength: 1 is the natural amount, 0 changes nothing, negative removes.
+        masks: soft masks in [0, 1], `height width`, by the name that terms use.
+        more: further targets by the name that terms use, as maps by layer.
+
+    Raises:
+        ValueError: an image of another shape, type or range, or targets that the objective lacks.
     """
     check_image(reference, "the reference")
     own = targets.own_maps(network, reference, objective.layers)
@@ -92,7 +106,19 @@ def from_maps(
     masks: Mapping[str, Mask] | None = None,
     more: Mapping[str, Features] | None = None,
 ) -> Problem:
-    """Build a problem whose attribute is given as maps by layer; see `from_guides` for the rest."""
+    """Build a problem whose attribute is given as maps by layer.
+
+    Args:
+        network: as from `load_network`, or VGG-Face parameters.
+        objective: says which layers are needed, and is checked against the targets here.
+        reference: the face whose identity stays, `height width 3` in [0, 1].
+        attribute: maps by layer that have the attribute, shaped like the reference's own.
+        masks: soft masks in [0, 1], `height width`, by the name that terms use.
+        more: further targets by the name that terms use, as maps by layer.
+
+    Raises:
+        ValueError: an image of another shape, type or range, or targets that the objective lacks.
+    """
     check_image(reference, "the reference")
     own = targets.own_maps(network, reference, objective.layers)
     return _build(objective, own, attribute, masks, more)
@@ -133,34 +159,6 @@ def _build(
 def _evaluate(objective: Objective, *arguments: Any) -> Any:
     """Evaluate an objective; jitted so that its shapes are checked once for many problems."""
     return objective(*arguments)
-
-
-def amplified(problem: Problem, factor: float | Float[Array, "*batch"]) -> Problem:
-    """Return problems whose attribute lies `factor` times as far from the reference's own maps.
-
-    That multiplies the strength of a direction.
-
-    Args:
-        problem: one problem, or stacked ones.
-        factor: a number, or one for each stacked problem.
-    """
-    factor, targets = jnp.asarray(factor, jnp.float32), problem.targets
-
-    def moved(layer: str, attribute: AnyArray) -> AnyArray:
-        own = targets.reference[layer]
-        scale = jnp.reshape(factor, factor.shape + (1,) * (own.ndim - factor.ndim))
-        return own + scale * (attribute - own)
-
-    moved_maps = {layer: moved(layer, each) for layer, each in targets.attribute.items()}
-    maps = {**targets.maps, ATTRIBUTE: moved_maps}
-    return problem._replace(targets=targets._replace(maps=maps))
-
-
-def with_noise(problem: Problem, key: jax.Array, amount: float) -> Problem:
-    """Start from the reference plus Gaussian noise of this standard deviation, clipped to [0,
-    1]."""
-    noise = jax.random.normal(key, problem.start.shape, jnp.float32)
-    return problem._replace(start=jnp.clip(problem.start + jnp.float32(amount) * noise, 0, 1))
 
 
 def stack(problems: Sequence[Problem]) -> Problem:

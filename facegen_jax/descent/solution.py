@@ -18,12 +18,13 @@ class Solution:
     """The outcome of one problem; in notebooks it shows its images and losses."""
 
     image: Float[np.ndarray, "height width 3"]
-    """The image with the smallest total loss on the way, clipped to [0, 1]."""
+    """The image with the smallest total loss on the way, `height width 3`, clipped to [0, 1]."""
     trace: dict[str, Float[np.ndarray, " steps"]]
-    """Loss at the start of every step: `"total"` and each unweighted term; NaN once frozen."""
+    """Loss at the start of every step, `steps`: `"total"` and each unweighted term; NaN once
+    frozen."""
     status: Status
     reference: Float[np.ndarray, "height width 3"] | None = None
-    """The image that the edit is compared with; None if the solver was not told."""
+    """The face before the edit, `height width 3` in [0, 1]; None if the solver was not told."""
 
     @property
     def parts(self) -> dict[str, tuple[float, float]]:

@@ -28,6 +28,9 @@ class MapDistance(Term):
     mask: str | None = None
     """Name of the mask that restricts the distance; everywhere if None."""
     distance: Distance = "squared"
+    """`squared`, `l1`, `cosine`, `gram`, `contextual`, `patch`, or a function of your own that maps
+    features and target (`height width channels`) and mask (`height width`, or None) to a
+    scalar."""
     target: str = ATTRIBUTE
     """Name of the target in `Targets.maps`."""
     layer_weights: tuple[float, ...] | None = None
@@ -105,8 +108,10 @@ class Attribute(MapDistance):
 
 @dataclass(frozen=True)
 class AttributePixels(Attribute):
-    """Distance to layer zero of the attribute's maps: a direction's change of pixels, in true
-    colours."""
+    """Distance to layer zero of the attribute's maps, the image moved by the direction.
+
+    It gives the change its true colours.
+    """
 
     layers: Layers = ("image",)
 

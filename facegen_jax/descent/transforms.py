@@ -26,7 +26,7 @@ class Shift:
     pixels: float = 2.0
 
     def __call__(self, key: Key[Array, ""], image: Image) -> Image:
-        """Return the shifted image; its border repeats."""
+        """Return the shifted image, `height width 3`; its border repeats."""
         offset = jax.random.uniform(key, (2,), minval=-self.pixels, maxval=self.pixels)
         return _resampled(image, jnp.ones(2), offset, math.ceil(self.pixels) + 1)
 
@@ -38,7 +38,7 @@ class Scale:
     amount: float = 0.05
 
     def __call__(self, key: Key[Array, ""], image: Image) -> Image:
-        """Return the scaled image; its border repeats."""
+        """Return the scaled image, `height width 3`; its border repeats."""
         factor = jax.random.uniform(key, (1,), minval=1 - self.amount, maxval=1 + self.amount)
         margin = math.ceil(self.amount * max(image.shape[:2])) + 1
         return _resampled(image, jnp.broadcast_to(factor, (2,)), jnp.zeros(2), margin)
@@ -51,7 +51,7 @@ class Noise:
     deviation: float = 0.02
 
     def __call__(self, key: Key[Array, ""], image: Image) -> Image:
-        """Return the noisy image, not clipped."""
+        """Return the noisy image, `height width 3`, not clipped."""
         noise = jax.random.normal(key, image.shape, jnp.float32)
         return jnp.asarray(image) + self.deviation * noise
 

@@ -5,10 +5,11 @@ import math
 import time
 from typing import NamedTuple
 
-from ..bars import continued, counting
+from ..bars import continued
 from ..descent.objective import Objective
-from ..descent.problem import Problem, amplified, stack
+from ..descent.problem import Problem, stack
 from ..descent.solution import Solution
+from ..descent.variants import amplified
 from ..faces import image
 from ..faces.strip import strip
 from ..network.checkpoint import load_network
@@ -24,16 +25,21 @@ from .settings import Edit
 
 
 class Outcome(NamedTuple):
-    """The outcome for one strength: solution, final image, record."""
+    """The outcome for one strength: solution, final image, record; notebooks show it."""
 
     options: Edit
     """The edit's options, with this strength and output alone."""
     solution: Solution
     finished: Finished
     reference: Image
+    """The face as it was edited, `height width 3` in [0, 1]."""
     record: dict[str, object]
     notes: tuple[str, ...]
     """Remarks for the person at the terminal."""
+
+    def _repr_html_(self) -> str:
+        """Show the outcome in a notebook as its solution."""
+        return self.solution._repr_html_()
 
     @property
     def scores(self) -> dict[str, object]:
@@ -55,8 +61,7 @@ def edit(
     Args:
         options: what to do.
         step_progress: follows the descent, see `Solver.run`, over the steps of all strengths.
-        progress: counts the faces of a gallery whose features must be computed first. Without
-            these two, notebooks show bars.
+        progress: counts the faces of a gallery whose features must be computed first.
         objective: an objective of your own, in place of the default and of `options.objective`.
         source: an attribute source of your own, in place of `options.source`.
         network: a network of your own, in place of `options.params`.
@@ -72,8 +77,7 @@ def edit(
     check_outputs(options)
     network = network or load_network(options.params)
     solver = program(request, network)
-    with counting(progress) as counted:
-        material = gather(request, network, open_pool(request, network, counted))
+    material = gather(request, network, open_pool(request, network, progress))
     began = time.perf_counter()
     solver.compile(network, assemble(request, network, material))
     compiled = round(time.perf_counter() - began, 3)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..bars import counting
 from ..faces import align, colour, image, regions
 from ..gallery.features import Described, describe
 from ..gallery.labels import Choice, Gallery, having, load_gallery
@@ -39,9 +40,7 @@ class Lookup(NamedTuple):
     """Faces that share what `--match` names."""
 
 
-def open_pool(
-    request: Request, network: Network, progress: Progress = lambda done, total: None
-) -> Pool | None:
+def open_pool(request: Request, network: Network, progress: Progress | None = None) -> Pool | None:
     """Open the gallery that the options name, if they do, and compute missing features."""
     options = request.options
     if not options.gallery:
@@ -53,7 +52,8 @@ def open_pool(
             f"the network {network.name!r} has no descriptor to measure similarity with; "
             "give layers, as in --similar-by conv5_3"
         )
-    described = describe(gallery, network, options.similar_by, options.align, progress)
+    with counting(progress) as counted:
+        described = describe(gallery, network, options.similar_by, options.align, counted)
     return Pool(gallery, described)
 
 

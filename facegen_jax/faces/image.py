@@ -33,7 +33,7 @@ class Read(NamedTuple):
 
 
 def load(path: str | os.PathLike[str]) -> Image:
-    """Read an image file as RGB float32 in [0, 1], shape `(height, width, 3)`.
+    """Read an image file as RGB float32 in [0, 1], `height width 3`.
 
     EXIF rotation is applied, colour profiles are converted to sRGB, transparency is composited over
     white, and grey, palette, CMYK and deep images are converted to RGB; see docs/photos.md.
@@ -121,7 +121,11 @@ def save(path: str | os.PathLike[str], image: Image, *, durable: bool = False) -
     """Write an image atomically, as the format of the file name's ending, or else PNG.
 
     The file says that its colours are sRGB.
-    `durable` flushes it to disk, see `write_atomically`.
+
+    Args:
+        path: of the file.
+        image: RGB, `height width 3`, clipped to [0, 1].
+        durable: flush it to disk, see `write_atomically`.
     """
     path, buffer = Path(path), io.BytesIO()
     file_format = PIL.Image.registered_extensions().get(path.suffix.lower(), "PNG")

@@ -13,7 +13,11 @@ from .protocol import Network
 
 @dataclass(frozen=True)
 class Function:
-    """A backbone that is a function `(params, images) -> {layer: maps}`."""
+    """A backbone that is a function `(params, images) -> {layer: maps}`.
+
+    Images are `batch height width 3` in [0, 1], maps `batch height width channels` or `batch
+    numbers`. Layers are named from shallow to deep; size is the side of an image in pixels.
+    """
 
     function: Callable[[Any, Images], Mapping[str, AnyArray]]
     layers: tuple[str, ...]
@@ -26,10 +30,10 @@ class Function:
 
 @dataclass(frozen=True)
 class Linen:
-    """A Flax linen module, unchanged: a layer is a submodule's path, such as `conv1` or
-    `block/conv`.
+    """A Flax linen module, unchanged: a layer is a submodule's path, as in `block/conv`.
 
-    The parameters are the module's variables, `{"params": ..., "batch_stats": ...}`.
+    The parameters are the module's variables, `{"params": ..., "batch_stats": ...}`. The module
+    takes images, `batch height width 3` in [0, 1]. Size is the side of an image in pixels.
     """
 
     module: linen.Module

@@ -31,7 +31,8 @@ class Direction(NamedTuple):
     attribute: str
     """The output of the network's attribute head that it raises."""
     maps: Features
-    """Float32 maps by layer, scaled so that a strength of 1 is the natural amount."""
+    """Float32 maps by layer, `height width channels`, scaled so that a strength of 1 is the natural
+    amount."""
     sign: int = 1
     """-1 for the name of an opposite (Youth is -Senior): the head's score then counts
     negatively."""
@@ -45,11 +46,11 @@ def shipped_directions(network: Network) -> Path:
 
 
 def load_direction(network: Network, name: str, path: Path | None = None) -> Direction:
-    """Load a network's direction by the name of an attribute; case, `_` and space do not matter.
+    """Load a network's direction by the name of an attribute.
 
     Args:
         network: as from `load_network`.
-        name: an attribute or its opposite.
+        name: an attribute or its opposite; case, `_` and space do not matter.
         path: file of directions; the one that ships for the network by default.
 
     Raises:

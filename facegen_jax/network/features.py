@@ -45,6 +45,10 @@ def extract(
         images: RGB in [0, 1], `height width 3` or `batch height width 3`.
         layers: names of the network's layers.
 
+    Returns:
+        Maps by layer: `height width channels`, or `numbers` of a layer without height and width;
+        with `batch` in front where the images have it.
+
     Raises:
         ValueError: an unknown layer, or a size that does not fit.
     """
@@ -56,10 +60,25 @@ def descriptor(network: Network | Params, images: Images) -> Float[Array, "*batc
     """Return unit-length face descriptors, to be compared by their scalar product.
 
     VGG-Face uses fc7 after its ReLU, as published; the small network has an embedding on top of it.
+
+    Args:
+        network: as from `load_network`, or VGG-Face parameters.
+        images: RGB in [0, 1], `height width 3` or `batch height width 3`.
+
+    Returns:
+        Descriptors, `numbers` or `batch numbers`.
     """
     return extract(network, images, (DESCRIPTOR,))[DESCRIPTOR]
 
 
 def classify(network: Network | Params, images: Images) -> Float[Array, "*batch classes"]:
-    """Return class probabilities: the softmax of the logits, over the 2,622 people of VGG-Face."""
+    """Return class probabilities: the softmax of the logits, over the 2,622 people of VGG-Face.
+
+    Args:
+        network: as from `load_network`, or VGG-Face parameters.
+        images: RGB in [0, 1], `height width 3` or `batch height width 3`.
+
+    Returns:
+        Probabilities that add up to 1, `classes` or `batch classes`.
+    """
     return jax.nn.softmax(extract(network, images, (LOGITS,))[LOGITS], -1)

@@ -61,6 +61,7 @@ class Network:
 
     backbone: Backbone
     params: Any
+    """Any pytree of arrays that the backbone understands."""
     name: str = "own"
     attributes: tuple[str, ...] = ()
     """Names of the logits that score attributes."""

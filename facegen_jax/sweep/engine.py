@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from ..bars import counting
 from ..descent import batch
 from ..descent.objective import Objective
 from ..edit.request import AttributeSource, Own
@@ -56,8 +55,7 @@ def run_sweep(
     own = Own(objective, source)
     with hosts.join(config) as part, watching(watch) as follow:
         network = network or load_network(config.params)
-        with counting(progress) as counted:
-            plan = make_plan(config, network, counted, own)
+        plan = make_plan(config, network, progress, own)
         notify(plan.summary)
         for remark in dict.fromkeys(pool.note for pool in plan.pools.values() if pool.note):
             notify(remark)
@@ -88,7 +86,7 @@ def _run_and_report(job: Job, plan: Plan, waiting: Callable[[int], object]) -> I
         _write_table(folder)
 
 
-def dry_run(config: Sweep, progress: Progress = lambda done, total: None) -> str:
+def dry_run(config: Sweep, progress: Progress | None = None) -> str:
     """Describe what `run_sweep` would do, with its memory and time; run and write nothing.
 
     Raises:

@@ -98,7 +98,7 @@ class Plan:
 def make_plan(
     config: Sweep,
     network: Network,
-    progress: Progress = lambda done, total: None,
+    progress: Progress | None = None,
     own: Own = Own(),  # noqa: B008  (a constant)
 ) -> Plan:
     """Combine pairs and grid, check every value, and open the galleries.
@@ -139,7 +139,7 @@ def make_plan(
 
 
 def _check_attribute(
-    request: Request, network: Network, pools: dict[PoolKey, Pool], progress: Progress
+    request: Request, network: Network, pools: dict[PoolKey, Pool], progress: Progress | None
 ) -> None:
     """Look an attribute's name up where it will be taken from; open the gallery that it needs."""
     key = _pool_key(request.options)
