@@ -103,7 +103,7 @@ class Network:
         return dataclasses.replace(self, params=params, file_sha256=self.sha256)
 
     def extract(self, images: Images, layers: tuple[str, ...]) -> dict[str, Float[Array, "..."]]:
-        """Return named feature maps from a compiled forward pass; see `extract`."""
+        """Return maps by layer of images, `batch height width 3`, from a compiled forward pass."""
         return _compiled(self.backbone, self.params, jnp.asarray(images, jnp.float32), layers)
 
 
