@@ -6,7 +6,6 @@ import pytest
 
 from facegen_jax.descent import problem as p
 from facegen_jax.descent import terms as t
-from facegen_jax.descent.variants import with_noise
 from facegen_jax.network.features import extract
 
 OBJECTIVE = 1.0 * t.Identity(("conv3_1",)) + 1.0 * t.Attribute(("conv2_2", "conv3_1"))
@@ -81,7 +80,7 @@ def test_stack_refuses_problems_of_different_shape(params, picture, guide):
 
 def test_noise_is_reproducible(params, picture, guide):
     problem = p.from_guides(params, OBJECTIVE, picture, [guide])
-    first, again = (with_noise(problem, jax.random.key(3), 0.1).start for _ in range(2))
+    first, again = (p.with_noise(problem, jax.random.key(3), 0.1).start for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert 0.05 < np.std(np.asarray(first) - picture) < 0.15
-    assert not np.array_equal(first, with_noise(problem, jax.random.key(4), 0.1).start)
+    assert not np.array_equal(first, p.with_noise(problem, jax.random.key(4), 0.1).start)

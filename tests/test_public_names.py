@@ -50,8 +50,9 @@ def fields(kind: type) -> Iterator[tuple[str, object, str]]:
     assert isinstance(node, ast.ClassDef)
     for field, after in zip(node.body, [*node.body[1:], None], strict=True):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            below = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            text = str(after.value.value) if below else ""
+            text = ""
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                text = str(after.value.value)
             yield field.target.id, inspect.get_annotations(kind)[field.target.id], text
 
 
@@ -62,8 +63,10 @@ def unnamed(name: str) -> list[str]:
     if inspect.isfunction(value):
         arguments = entries(inspect.getdoc(value) or "")
         signature = inspect.signature(value)
-        for each in signature.parameters.values():
-            told.append((each.name, each.annotation, arguments.get(each.name, "")))
+        told += [
+            (each.name, each.annotation, arguments.get(each.name, ""))
+            for each in signature.parameters.values()
+        ]
         told.append(("return", signature.return_annotation, inspect.getdoc(value) or ""))
     elif inspect.isclass(value):
         told += fields(value)

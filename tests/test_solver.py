@@ -12,7 +12,6 @@ from facegen_jax.descent import solver as s
 from facegen_jax.descent import terms as t
 from facegen_jax.descent.batch import run_batch
 from facegen_jax.descent.canvas import Fourier, Pixels
-from facegen_jax.descent.variants import with_noise
 from facegen_jax.network.features import extract
 
 OBJECTIVE = (
@@ -80,7 +79,7 @@ def test_changing_numbers_does_not_recompile(params, picture, guide, counting):
     def solve(weight, steps, rate, images):
         objective = weight * t.Attribute(("conv1_2",)) + 1.0 * term
         problem = p.from_guides(params, objective, images[0], images[1:])
-        problem = with_noise(problem, jax.random.key(steps), 0.01)
+        problem = p.with_noise(problem, jax.random.key(steps), 0.01)
         before = len(traced)  # building a problem also traces its objective
         s.Solver(objective, steps, learning_rate=rate).run(params, problem)
         return len(traced) - before

@@ -14,8 +14,9 @@ from ..bars import continued, following
 from ..network.features import as_network
 from ..network.protocol import Network
 from ..types import Params, StepProgress
+from .checks import check_stacked
 from .devices import sharding, sharing
-from .problem import Problem, check_stacked, stack
+from .problem import Problem, stack
 from .program import CHUNK, initial_state, prepared, run_chunk
 from .solution import Solutions
 from .solver import Solver

@@ -105,3 +105,32 @@ def _line(term: object, error: Exception) -> str:
     own = getattr(sys.modules.get(type(term).__module__), "__file__", None)
     frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == own]
     return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+
+
+def check_single(problem: object) -> None:
+    """Refuse anything but one problem.
+
+    Raises:
+        ValueError: stacked problems, or no problem at all.
+    """
+    _check_rank(problem, 3, "one problem; solve stacked problems with run_stacked or run_batch")
+
+
+def check_stacked(problems: object) -> None:
+    """Refuse anything but stacked problems.
+
+    Raises:
+        ValueError: a single problem, or no problem at all.
+    """
+    _check_rank(problems, 4, "stacked problems; stack single ones with stack([problem, ...])")
+
+
+def _check_rank(problem: object, rank: int, expected: str) -> None:
+    start = getattr(problem, "start", None)
+    if start is None:
+        kind = type(problem).__name__
+        raise ValueError(
+            f"expected a Problem (from_guides, from_direction, from_maps), not a {kind}"
+        )
+    if jnp.ndim(start) != rank:
+        raise ValueError(f"expected {expected}; this has images of shape {jnp.shape(start)}")

@@ -4,7 +4,7 @@ import base64
 import html as markup
 import io
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import PIL.Image
@@ -23,6 +23,7 @@ WIDTH, HEIGHT = 200, 90
 """Size of the curve, in pixels."""
 
 
+@runtime_checkable
 class Solved(Protocol):
     """What is shown of a `Solution`."""
 
@@ -96,10 +97,10 @@ def _table(solution: Solved) -> str:
 
 def _curve(losses: Float[np.ndarray, " steps"]) -> str:
     """Return the finite losses over the steps as an SVG image; nothing if there are too few."""
-    chosen = np.unique(np.linspace(0, len(losses) - 1, POINTS).round().astype(int))
-    chosen = chosen[np.isfinite(losses[chosen])] if len(losses) else chosen
-    if len(chosen) < 2:
+    steps = np.flatnonzero(np.isfinite(losses))
+    if len(steps) < 2:
         return ""
+    chosen = np.unique(steps[np.linspace(0, len(steps) - 1, POINTS).round().astype(int)])
     values = losses[chosen]
     x = chosen / chosen[-1] * WIDTH
     y = (values.max() - values) / max(np.ptp(values), np.finfo(np.float32).tiny) * HEIGHT

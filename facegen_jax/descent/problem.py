@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, UInt32
 from ..network.protocol import Network
 from ..types import AnyArray, Features, Image, Mask, Params, Scalar
 from . import targets
-from .checks import check_image
+from .checks import check_image, check_single
 from .objective import ATTRIBUTE, REFERENCE, Objective, Targets
 
 
@@ -161,6 +161,34 @@ def _evaluate(objective: Objective, *arguments: Any) -> Any:
     return objective(*arguments)
 
 
+def amplified(problem: Problem, factor: float | Float[Array, "*batch"]) -> Problem:
+    """Return problems whose attribute lies `factor` times as far from the reference's own maps.
+
+    That multiplies the strength of a direction.
+
+    Args:
+        problem: one problem, or stacked ones.
+        factor: a number, or one for each stacked problem.
+    """
+    factor, targets = jnp.asarray(factor, jnp.float32), problem.targets
+
+    def moved(layer: str, attribute: AnyArray) -> AnyArray:
+        own = targets.reference[layer]
+        scale = jnp.reshape(factor, factor.shape + (1,) * (own.ndim - factor.ndim))
+        return own + scale * (attribute - own)
+
+    moved_maps = {layer: moved(layer, each) for layer, each in targets.attribute.items()}
+    maps = {**targets.maps, ATTRIBUTE: moved_maps}
+    return problem._replace(targets=targets._replace(maps=maps))
+
+
+def with_noise(problem: Problem, key: jax.Array, amount: float) -> Problem:
+    """Start from the reference plus Gaussian noise of this standard deviation, clipped to [0,
+    1]."""
+    noise = jax.random.normal(key, problem.start.shape, jnp.float32)
+    return problem._replace(start=jnp.clip(problem.start + jnp.float32(amount) * noise, 0, 1))
+
+
 def stack(problems: Sequence[Problem]) -> Problem:
     """Stack problems of one shape: every array gets a leading axis."""
     if not problems:
@@ -179,36 +207,6 @@ def structure(problem: Problem) -> tuple[Any, ...]:
     """Return what problems must share to be stacked: layers, masks, numbers and shapes."""
     leaves, tree = jax.tree.flatten(problem)
     return tree, *map(jnp.shape, leaves)
-
-
-def check_single(problem: Problem) -> None:
-    """Refuse anything but one problem.
-
-    Raises:
-        ValueError: stacked problems, or no problem at all.
-    """
-    _check_rank(problem, 3, "one problem; solve stacked problems with run_stacked or run_batch")
-
-
-def check_stacked(problems: Problem) -> None:
-    """Refuse anything but stacked problems.
-
-    Raises:
-        ValueError: a single problem, or no problem at all.
-    """
-    _check_rank(problems, 4, "stacked problems; stack single ones with stack([problem, ...])")
-
-
-def _check_rank(problem: Problem, rank: int, expected: str) -> None:
-    if not isinstance(problem, Problem):
-        kind = type(problem).__name__
-        raise ValueError(
-            f"expected a Problem (from_guides, from_direction, from_maps), not a {kind}"
-        )
-    if jnp.ndim(problem.start) != rank:
-        raise ValueError(
-            f"expected {expected}; this has images of shape {jnp.shape(problem.start)}"
-        )
 
 
 def _resize_mask(mask: Mask, shape: tuple[int, int]) -> Float[Array, "rows columns"]:

@@ -14,10 +14,11 @@ from ..network.features import as_network
 from ..network.protocol import Network
 from ..types import Params, StepProgress
 from .canvas import Canvas, Pixels
+from .checks import check_single, check_stacked
 from .devices import mesh_of, one_core_each
 from .objective import REFERENCE, Objective
 from .optimizer import Optimizer, as_optimizer
-from .problem import Problem, check_single, check_stacked, stack
+from .problem import Problem, stack
 from .program import (
     CHUNK,
     Program,

@@ -18,8 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..descent.batch import padded
-from ..descent.problem import Problem
-from ..descent.variants import amplified
+from ..descent.problem import Problem, amplified
 from ..names import by_spelling, normalise
 from ..network import metrics
 from ..network.protocol import Network

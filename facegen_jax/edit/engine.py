@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from ..bars import continued
 from ..descent.objective import Objective
-from ..descent.problem import Problem, stack
+from ..descent.problem import Problem, amplified, stack
 from ..descent.solution import Solution
-from ..descent.variants import amplified
 from ..faces import image
 from ..faces.strip import strip
 from ..network.checkpoint import load_network

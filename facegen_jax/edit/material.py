@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..descent.objective import Objective
-from ..descent.problem import Problem, from_direction
+from ..descent.problem import Problem, from_direction, with_noise
 from ..descent.solver import Solver
 from ..descent.terms import MapDistance
-from ..descent.variants import with_noise
 from ..faces import align, colour, geometry
 from ..network.protocol import Network, check_layers
 from ..types import Image, Mask

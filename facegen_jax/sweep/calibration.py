@@ -6,8 +6,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
-from ..descent.problem import Problem
-from ..descent.variants import amplified
+from ..descent.problem import Problem, amplified
 from ..edit.calibration import NEUTRAL, Case, applies, factors
 from ..edit.settings import Edit, Jitter
 from .job import Job
