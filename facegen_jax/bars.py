@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from .types import Progress, StepProgress
+from .types import Follow, Progress, StepProgress
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -65,7 +65,7 @@ def counting(progress: Progress | None) -> contextlib.AbstractContextManager[Pro
 
 
 @contextlib.contextmanager
-def following(progress: StepProgress | bool | None, steps: int) -> Iterator[StepProgress | None]:
+def following(progress: Follow, steps: int) -> Iterator[StepProgress | None]:
     """Yield what follows a descent: a function as it is, or a bar of so many steps.
 
     True is a bar that stays, False is nothing. None is a bar in notebooks, which comes after the

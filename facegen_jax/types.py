@@ -27,3 +27,5 @@ Progress: TypeAlias = Callable[[int, int], object]
 StepProgress: TypeAlias = Callable[[int, Float[np.ndarray, " batch"]], bool | None]
 """Progress callback of a descent, called between chunks with the steps done and each problem's
 total; returning True stops there."""
+Follow: TypeAlias = StepProgress | bool | None
+"""What follows a descent: a function, or whether to show a bar; None shows one in notebooks."""

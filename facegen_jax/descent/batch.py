@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from ..bars import continued, following
 from ..network.features import as_network
 from ..network.protocol import Network
-from ..types import Params, StepProgress
+from ..types import Follow, Params
 from .checks import check_stacked
 from .devices import sharding, sharing
 from .problem import Problem, stack
@@ -32,7 +32,7 @@ def run_batch(
     problems: Sequence[Problem] | Problem,
     *,
     batch_size: int = 16,
-    progress: StepProgress | bool | None = None,
+    progress: Follow = None,
 ) -> Solutions:
     """Solve many problems, `batch_size` at a time, in one compiled program on all local devices.
 

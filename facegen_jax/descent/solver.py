@@ -12,11 +12,11 @@ from jaxtyping import Float
 from ..bars import following
 from ..network.features import as_network
 from ..network.protocol import Network
-from ..types import Params, StepProgress
+from ..types import Follow, Params
 from .canvas import Canvas, Pixels
 from .checks import check_single, check_stacked
 from .devices import mesh_of, one_core_each
-from .objective import REFERENCE, Objective
+from .objective import Objective
 from .optimizer import Optimizer, as_optimizer
 from .problem import Problem, stack
 from .program import (
@@ -82,35 +82,21 @@ class Solver:
     def program(self, network: Network | Params) -> Program:
         """Return what is compiled for a network."""
         backbone, optimizer = as_network(network).backbone, as_optimizer(self.optimizer)
-        sequential = jax.default_backend() == "cpu"
-        return Program(
-            self.objective,
-            backbone,
-            optimizer,
-            self.canvas,
-            self.transforms,
-            self.samples,
-            sequential,
-        )
+        drawn, sequential = (self.transforms, self.samples), jax.default_backend() == "cpu"
+        return Program(self.objective, backbone, optimizer, self.canvas, *drawn, sequential)
 
     def compile(self, network: Network | Params, problem: Problem) -> None:
         """Compile for one problem of this shape, by taking no step of it."""
         problems = self.with_defaults(stack([problem]))
         self._advance(as_network(network), problems, self.start(network, problems), 0)
 
-    def run(
-        self,
-        network: Network | Params,
-        problem: Problem,
-        progress: StepProgress | bool | None = None,
-    ) -> Solution:
+    def run(self, network: Network | Params, problem: Problem, progress: Follow = None) -> Solution:
         """Solve one problem.
 
         Args:
             network: as from `load_network`, or VGG-Face parameters.
             problem: as from `from_guides`, `from_direction` or `from_maps`.
-            progress: a function called between chunks of steps, or whether to show a bar. None
-                shows one in notebooks.
+            progress: called between chunks, or whether to show a bar; None does in notebooks.
 
         Raises:
             ValueError: a problem that was built for another objective or network.
@@ -123,7 +109,7 @@ class Solver:
         network: Network | Params,
         problems: Problem,
         count: int | None = None,
-        progress: StepProgress | bool | None = None,
+        progress: Follow = None,
     ) -> Solutions:
         """Solve stacked problems together; the outcome of each is independent of the others.
 
@@ -141,8 +127,7 @@ class Solver:
                 descent = self.advance(network, problems, descent)
                 if follow and follow(descent.done, descent.trace[:, -1, 0]):
                     break
-        own_maps = problems.targets.maps.get(REFERENCE, {})
-        references = np.asarray(own_maps.get("image", problems.start))
+        references = np.asarray(problems.targets.reference["image"])
         solved = zip(self.solutions(descent)[:count], references, strict=False)
         return Solutions(replace(solution, reference=each) for solution, each in solved)
 
