@@ -151,10 +151,14 @@ def _cells(lines: Sequence[str], separator: str, first: int) -> Iterator[Row]:
 
 
 def _without_numbering(table: Table) -> Table:
-    """Leave out a first column that only numbers the rows, as pandas writes it."""
+    """Leave out a first column that only numbers the rows, as pandas writes it.
+
+    Names such as 000001 are no such numbers.
+    """
     first = [row.cells[0] for row in table.rows if row.cells]
-    is_numbered = all(map(str.isdecimal, first)) and len(set(first)) == len(table.rows)
-    if not (first and is_numbered and table.header[0] in NUMBERING):
+    if not first or table.header[0] not in NUMBERING or len(set(first)) < len(first):
+        return table
+    if not all(re.fullmatch("0|[1-9][0-9]*", cell) for cell in first):
         return table
     rows = [Row(line, cells[1:]) for line, cells in table.rows]
     return table._replace(header=table.header[1:], rows=rows)

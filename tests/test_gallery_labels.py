@@ -200,6 +200,12 @@ PUBLISHED = {
         NAMES,
         ("2880", "2937"),
     ),
+    "CelebA without endings": (
+        {"list_attr_celeba.txt": CELEBA.replace(".jpg", "")},
+        "img_align_celeba",
+        NAMES,
+        ("", ""),
+    ),
     "CelebA in its own folders": (
         {"Anno/list_attr_celeba.txt": CELEBA, "Anno/identity_CelebA.txt": PEOPLE},
         "Img/img_align_celeba",

@@ -112,13 +112,14 @@ def faces(path: Path, table: Table) -> Faces:
 
 
 def _column_of_images(columns: Mapping[str, Sequence[str]]) -> str | None:
-    """Return the only column in which every cell ends as an image file does."""
+    """Return the only column in which every cell ends as an image file does, or the unnamed one."""
     found = [
         name
         for name, cells in columns.items()
         if all(cell.lower().endswith(IMAGES) for cell in cells)
     ]
-    return found[0] if len(found) == 1 else None
+    unnamed = "" if "" in columns else None
+    return found[0] if len(found) == 1 else unnamed
 
 
 def _numbered(path: Path, table: Table, people: Sequence[str], numbers: Sequence[str]) -> list[str]:

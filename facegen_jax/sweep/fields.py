@@ -49,7 +49,7 @@ def known(name: str, where: str, *more: str, own: bool = False) -> str:
         SweepError: there is no such field; suggests the nearest ones.
     """
     plain, valid = name.strip().replace("-", "_"), (*fields(), *more)
-    if plain in valid or (own and plain.startswith(TERMS)):
+    if plain in valid or (own and plain.startswith(TERMS) and plain.isprintable()):
         return plain
     if plain.lower() in valid:
         return plain.lower()
