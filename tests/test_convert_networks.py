@@ -312,6 +312,23 @@ def test_a_name_for_a_single_network(tmp_path):
         choose(networks, "ema", SHAPES)
 
 
+def test_names_of_any_depth_are_refused_or_read_in_one_line(tmp_path):
+    for depth in (50, 59, 5000):
+        around = ".".join("ab") * depth
+        names = (f"{around}.one", f"{around}.two")
+        write_npz(tmp_path / "a", pair_of(names, NETWORK, OTHER, "flat"))
+        with pytest.raises(SourceError, match=r"2 networks|another network"):
+            choose(networks_of(tmp_path / "a"), None, SHAPES)
+
+
+def test_quantised_kernels_are_refused(tmp_path):
+    arrays = flax_arrays(str)(NETWORK)
+    arrays["conv3_1.kernel"] = (100 * arrays["conv3_1.kernel"]).astype(np.int8)
+    write_npz(tmp_path / "a", arrays)
+    with pytest.raises(SourceError, match="conv3_1/kernel holds int8 numbers: a quantised network"):
+        convert(tmp_path / "a", tmp_path / "out.safetensors", SHAPES)
+
+
 def write_keras(path: Path, models: dict[str, Arrays], rename: Callable[[str], str]) -> None:
     """Write models nested in a model, as Keras 2 does."""
     h5py = pytest.importorskip("h5py")

@@ -63,6 +63,11 @@ def check_shapes(
 
 
 def _check_numbers(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if name.endswith("kernel") and array.dtype.itemsize < 2:
+        raise SourceError(
+            f"{name} holds {array.dtype} numbers: a quantised network; convert the one it was made "
+            "of"
+        )
     zeros, numbers = 0, np.empty(0, np.float32)
     for block in _memory_order(array):
         with np.errstate(over="ignore", invalid="ignore"):

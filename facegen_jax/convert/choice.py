@@ -6,7 +6,7 @@ import numpy as np
 
 from ..names import did_you_mean
 from .check import check_shapes
-from .cursor import SourceError
+from .cursor import SourceError, printable
 from .layout import Parsed, canonical
 from .naming import Path, path_of
 
@@ -77,7 +77,7 @@ def _misfit(network: Parsed, expected: Mapping[str, tuple[int, ...]]) -> str:
 def _equal(first: Parsed, second: Parsed) -> bool:
     """Return whether two networks hold the same numbers, as a fresh average of a model does."""
     return (
-        first.axes == second.axes
+        (first.axes, first.colour) == (second.axes, second.colour)
         and all(
             name in second.layers and all(map(np.array_equal, pair, second.layers[name]))
             for name, pair in first.layers.items()
@@ -93,4 +93,4 @@ def _list(networks: Sequence[Parsed]) -> str:
 
 
 def _left(networks: Sequence[Parsed], taken: str) -> str:
-    return f"{len(networks)} networks ({_list(networks)}): {taken}"
+    return printable(f"{len(networks)} networks ({_list(networks)}): {taken}")

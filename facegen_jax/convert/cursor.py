@@ -14,9 +14,15 @@ MAX_GROWTH = 2
 SMALL = 4 << 20
 """Any file may unpack to this size, which covers tiny networks and the padding around weights."""
 MAX_AXES, MAX_SIDE = 8, 1 << 31
+MAX_MESSAGE = 600
 BLOCK = 1 << 20
 """Bytes read or unpacked at a time."""
 TOO_LARGE = f"unpacks to more than {MAX_GROWTH} times its size; float weights barely compress"
+
+
+def printable(text: str) -> str:
+    """Limit the length and replace unprintable characters: names may come from a file."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_MESSAGE])
 
 
 class SourceError(ValueError):
@@ -26,10 +32,7 @@ class SourceError(ValueError):
     """
 
     def __init__(self, message: str):
-        """Limit the length and replace unprintable characters: names may come from the file."""
-        super().__init__(
-            "".join(letter if letter.isprintable() else "?" for letter in message[:600])
-        )
+        super().__init__(printable(message))
 
 
 class Cursor:

@@ -47,6 +47,7 @@ OPTIMIZER = {
     *("exp_avg", "exp_avg_sq", "grad", "grads", "gradients"),
 }
 """Parts of a path that lead to an optimizer's numbers, which have the names of the parameters."""
+MAX_PARTS = 60
 _SEPARATORS = re.compile(r"[\s./\[\]()'\",]+")
 _NAMED = re.compile(r"(conv)(_?)([0-9]_[0-9])|fc[0-9]")
 _LINEN = re.compile(r"(Conv|Dense)_([0-9]{1,3})")
@@ -82,7 +83,7 @@ def place(path: Path) -> Place | None:
     while path[-1:] and path[-1] in _ENDINGS:
         path = path[:-1]
     leaf = _LEAVES.get(path[-1].removesuffix(":0")) if path else None
-    if leaf is None or len(path) < 2 or OPTIMIZER & {*path}:
+    if leaf is None or not 2 <= len(path) <= MAX_PARTS or OPTIMIZER & {*path}:
         return None
     *around, layer = path[:-1]
     if match := _NAMED.fullmatch(layer):

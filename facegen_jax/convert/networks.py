@@ -75,12 +75,14 @@ def _divide(level: Path, members: list[Member]) -> Iterator[Group]:
     if _repeated(loose):
         path = ".".join(loose[0].path)
         raise SourceError(f"several tensors are called {path}; save one network to a file")
+    taken = _keys(loose)
     groups: list[Group] = []
     for name, branch in branches.items():
         if _is_whole(branch) or _repeated(branch):
             groups += _divide((*level, name), branch)
-        elif not _repeated([*loose, *branch]):
+        elif taken.isdisjoint(_keys(branch)):
             loose += branch
+            taken |= _keys(branch)
         else:
             groups.append(((*level, name), branch))
     yield from _joined(level, loose, groups)
@@ -91,9 +93,10 @@ def _joined(level: Path, loose: list[Member], groups: list[Group]) -> Iterator[G
 
     So a network's convolutions and dense layers may be in two places (`features`, `fc`).
     """
-    fitting = [group for group in groups if loose and not _repeated([*group[1], *loose])]
-    if not _is_whole(loose) and len(fitting) == 1:
-        fitting[0][1].extend(loose)
+    taken = _keys(loose)
+    fitting = [members for _, members in groups if taken.isdisjoint(_keys(members))]
+    if len(fitting) == 1 and not _is_whole(loose):
+        fitting[0].extend(loose)
         loose = []
     yield from groups
     if loose:
@@ -121,13 +124,12 @@ def _common(paths: list[Path]) -> Path:
     return tuple(each[0] for each in itertools.takewhile(lambda each: len({*each}) == 1, parts))
 
 
-def _repeated(members: Iterable[Member]) -> bool:
-    seen: set[tuple[Layer, str]] = set()
-    for _, where in members:
-        if (where.layer, where.leaf) in seen:
-            return True
-        seen.add((where.layer, where.leaf))
-    return False
+def _keys(members: Iterable[Member]) -> set[tuple[Layer, str]]:
+    return {(where.layer, where.leaf) for _, where in members}
+
+
+def _repeated(members: list[Member]) -> bool:
+    return len(_keys(members)) < len(members)
 
 
 def _is_whole(members: Iterable[Member]) -> bool:

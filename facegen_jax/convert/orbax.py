@@ -5,6 +5,7 @@ in a database of its own (OCDBT). It is asked for one array after another; no ob
 what the checkpoint says of its own structure.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ from .networks import to_networks
 DATABASE = "manifest.ocdbt"
 ARRAYS = {".zarray": "zarr", "zarr.json": "zarr3"}
 """Description of an array, and TensorStore's driver of that format."""
-MAX_FILES, MAX_DEPTH, SHOWN = 10_000, 4, 8
+MAX_FILES, MAX_MEMBERS, MAX_DEPTH, SHOWN = 10_000, 1000, 2, 8
+"""A run holds steps, and those may hold items, so checkpoints are two levels deep at most."""
 SECONDS = 600
 REMEDY = (
     "where it was made: params = orbax.checkpoint.StandardCheckpointer().restore(FOLDER); "
@@ -38,7 +40,8 @@ def find(folder: Path) -> Path:
     """
     found = list(_checkpoints(folder, 0))
     if not found:
-        inside = sorted(path.name for path in folder.iterdir() if path.is_file())
+        members = itertools.islice(folder.iterdir(), MAX_MEMBERS)
+        inside = sorted(path.name for path in members if path.is_file())
         shown = f"; it holds {', '.join(inside[:SHOWN])}" if inside else ""
         raise SourceError(f"is a folder; give the network file itself{shown}")
     if len(found) > 1:
@@ -48,7 +51,7 @@ def find(folder: Path) -> Path:
 
 
 def _checkpoints(folder: Path, depth: int) -> Iterator[Path]:
-    members = sorted(folder.iterdir())
+    members = sorted(itertools.islice(folder.iterdir(), MAX_MEMBERS))
     if (folder / DATABASE).is_file() or any(
         (member / name).is_file() for member in members for name in ARRAYS
     ):
