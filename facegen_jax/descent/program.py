@@ -138,11 +138,13 @@ def _descend(
             state, values = _step(program, params, problem, index, factors[index - first], state)
             return state, trace.at[index - first].set(values)
 
-        end = jnp.where(state.finite, last, first) if program.sequential else last
-        return jax.lax.fori_loop(first, end, body, (state, untraced))
+        return jax.lax.fori_loop(first, last, body, (state, untraced))
+
+    def descend_if_live(each: tuple[Problem, State]) -> tuple[State, Float[Array, "chunk values"]]:
+        return jax.lax.cond(each[1].finite, descend, lambda each: (each[1], untraced), each)
 
     if program.sequential:
-        return jax.lax.map(descend, (problems, state))
+        return jax.lax.map(descend_if_live, (problems, state))
     return jax.vmap(descend)((problems, state))
 
 
