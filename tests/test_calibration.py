@@ -97,7 +97,7 @@ def test_factor_takes_the_score_to_its_level(save, converged):
     for share in (0.4, 0.7, 1.0):
         found = factor(save(*usual(own + share * rise)))
         result = edit(replace(plain, strength=(found,)))[0].solution.image
-        assert score(plain, result) - own == pytest.approx(share * rise, abs=0.1 * rise)
+        assert score(plain, result) - own == pytest.approx(share * rise, abs=0.15 * rise)
     assert factor(save(*usual(own + 100 * rise))) == pytest.approx(calibration.MOST)
     assert factor(save(*usual(own - rise))) == pytest.approx(calibration.LEAST)
 

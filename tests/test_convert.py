@@ -348,7 +348,7 @@ def test_files_with_a_zero_half_are_refused(name, write, tmp_path):
     [
         (b"", "the file is empty"),
         (bytes(100_000), "begins with zeros only: an unfinished download?"),
-        (b"<html>404 Not Found</html>" * 20, "unknown container; expected MatConvNet"),
+        (b"<html>404 Not Found</html>" * 20, "a web page, not the file"),
         (
             b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(100),
             "version 7.3.*save it again with -v7",
@@ -414,7 +414,7 @@ def bomb_npz() -> bytes:
 @pytest.mark.parametrize("bomb", [bomb_tarball, bomb_npz])
 def test_decompression_bombs_are_refused(bomb, tmp_path):
     (tmp_path / "file").write_bytes(bomb())
-    with pytest.raises(SourceError, match=r"unpacks to|without a network"):
+    with pytest.raises(SourceError, match=r"unpacks to|without a network|of another network"):
         convert(tmp_path / "file", tmp_path / "out.safetensors", SHAPES)
 
 
