@@ -8,9 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..faces.image import ENDINGS
-
-IMAGES = (*ENDINGS, ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".pgm", ".ppm")
 """Endings of image files."""
 MANY = 50
 """Folders that hold more folders hold people, not copies of a data set."""
