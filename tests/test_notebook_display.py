@@ -13,11 +13,12 @@ import pytest
 import facegen_jax as fg
 from facegen_jax import bars
 from facegen_jax.descent import display, plot
+from facegen_jax.descent.solution import Status
 from facegen_jax.faces.image import pixels
 from facegen_jax.report import results
 from facegen_jax.report.result import Result
 from facegen_jax.report.results import ResultsError
-from facegen_jax.sweep.progress import Status, watching
+from facegen_jax.sweep import progress as sweep_progress
 
 OBJECTIVE = fg.Chroma() + 2.0 * fg.TotalVariation()
 SOLVER = fg.Solver(OBJECTIVE, 12)
@@ -50,9 +51,9 @@ def in_notebook(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
 
 
-def solution(losses, reference=None, status="ok"):
+def solution(losses, status: Status = "ok") -> fg.Solution:
     trace = {"total": np.array(losses, np.float32), "<b>": np.array(losses, np.float32)}
-    return fg.Solution(np.full((400, 300, 3), 0.5, np.float32), trace, status, reference)
+    return fg.Solution(np.full((400, 300, 3), 0.5, np.float32), trace, status)
 
 
 def sources(page: str, kind: str) -> list[bytes]:
@@ -153,8 +154,8 @@ def test_no_bar_without_a_notebook_or_a_wish(capsys, problems):
         solve(problems, progress)
         with bars.following(progress, 3) as follow:
             assert follow is None
-    with watching(None) as watch, bars.counting(None) as count:
-        watch(Status(0, 0, 1, 1, 1, 2, 1, 1))
+    with sweep_progress.watching(None) as watch, bars.counting(None) as count:
+        watch(sweep_progress.Status(0, 0, 1, 1, 1, 2, 1, 1))
         count(1, 2)
     assert capsys.readouterr() == ("", "")
 
@@ -173,9 +174,9 @@ def test_bars_in_notebooks(in_notebook, capsys, monkeypatch, problems):
     with bars.counting(None) as count:
         count(1, 2)
         count(1, 3)
-    with watching(None) as watch:
-        watch(Status(0, 0, 0, 0, 0, 0, 0, 0))
-        watch(Status(1, 1, 2, 1, 10, 10, 20, 20))
+    with sweep_progress.watching(None) as watch:
+        watch(sweep_progress.Status(0, 0, 0, 0, 0, 0, 0, 0))
+        watch(sweep_progress.Status(1, 1, 2, 1, 10, 10, 20, 20))
     assert re.search(r"20/40 steps.*1 done, 1 failed, 2 left", capsys.readouterr().err)
     seen = []
     solve(problems, lambda done, totals: seen.append(done))
