@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo test test-long lint bench clean
+.PHONY: demo test test-long lint bench docs clean
 
 demo: .venv/.demo
 	$(BIN)/python experiments/demo/demo.py --out out/demo
@@ -27,6 +27,10 @@ lint: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python experiments/speed/speed.py
 
+# The documentation site in out/site; the tutorial is executed on the way (a minute).
+docs: .venv/.docs
+	$(BIN)/python -m mkdocs build --strict
+
 clean:
 	rm -rf .venv out build dist
 
@@ -42,7 +46,11 @@ clean:
 	$(INSTALL) '.[dev]'
 	touch $@
 
-# What training and the comparison with PyTorch need.
+.venv/.docs: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) '.[docs]'
+	touch $@
+
+# What training, the comparison with PyTorch and the documentation site need.
 .venv/.train: pyproject.toml constraints.txt | .venv/bin/python
-	$(INSTALL) '.[dev,train]'
+	$(INSTALL) '.[dev,train,docs]'
 	touch $@ .venv/.dev
