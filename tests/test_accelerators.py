@@ -46,6 +46,32 @@ def test_transformations_are_lowered_for_every_sample(params, picture, guide):
     assert shapes == (FORWARD + BACKWARD) * [6]
 
 
+@pytest.mark.parametrize(
+    ("precision", "products", "kind"),
+    [("float32", "HIGHEST", "f32"), ("tensorfloat32", "HIGH", "f32"), ("bfloat16", None, "bf16")],
+)
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_the_network_has_its_precision_and_all_else_is_float32(
+    params, picture, guide, precision, products, kind, platform
+):
+    """Forward and backward: the default of these devices is not float32."""
+    solver = Solver(OBJECTIVE, 50, precision=precision)
+    problems = solver.with_defaults(
+        p.stack(3 * [p.from_guides(params, OBJECTIVE, picture, [guide])])
+    )
+    module = _lower(solver, params, problems, platform).mlir_module()
+    convolutions = re.findall(r"stablehlo\.convolution.*", module)
+    assert len(convolutions) == FORWARD + BACKWARD
+    for line in convolutions:
+        assert re.findall(r"precision (\w+)", line) == ([products] * 2 if products else [])
+        assert re.findall(r"x(b?f\d+)>", line) == [kind] * 3
+    others = re.findall(r"stablehlo\.dot_general.*", module)  # colours of the canvas
+    assert others
+    for line in others:
+        assert re.findall(r"precision = \[(\w+), (\w+)\]", line) == [("HIGHEST", "HIGHEST")]
+        assert re.findall(r"x(b?f\d+)>", line) == ["f32"] * 3
+
+
 def test_cpus_solve_one_problem_after_the_other(params, picture, guide):
     solver = Solver(OBJECTIVE, 50)
     problems = solver.with_defaults(

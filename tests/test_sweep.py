@@ -175,6 +175,7 @@ def test_duplicate_runs_are_left_out(config):
         {"colour": "luma"},
         {"strength": (0.5,)},
         {"size": 48},
+        {"precision": "bfloat16"},
     ],
 )
 def test_ids_depend_on_settings(plain, change):

@@ -13,7 +13,8 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from .. import compilation
-from ..network.protocol import Backbone, extract
+from ..network.precision import FULL, Precision
+from ..network.protocol import Backbone, extract, in_precision
 from ..types import Features, Image, Scalar
 from .canvas import Canvas, clip
 from .objective import Objective
@@ -37,12 +38,11 @@ class Program:
     samples: int = 1
     """Draws of the transformations that each step averages."""
     sequential: bool = False
-    """Solve the problems of a batch one after the other.
-
-    On CPUs this is nearly as fast, needs the memory of one problem, and rounds as a problem alone
-    does: a convolution's last digit depends on the batch size, and a hundred steps magnify it to
-    hundredths.
-    """
+    """Solve the problems of a batch one after the other: on CPUs nearly as fast, with the memory of
+    one problem, and rounded as a problem alone is (a convolution's last digit depends on the batch
+    size, and a hundred steps magnify it to hundredths)."""
+    precision: Precision = FULL
+    """Of the network alone: pixels, losses and the optimizer are float32."""
 
 
 class State(NamedTuple):
@@ -66,7 +66,8 @@ def initial_state(program: Program, problems: Problem) -> State:
         optimizer = program.optimizer.transformation.init(parameters)
         return State(parameters, optimizer, image, jnp.float32(jnp.inf), jnp.bool_(True))
 
-    return jax.vmap(begin)(problems.start)
+    with jax.default_matmul_precision(FULL):
+        return jax.vmap(begin)(problems.start)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2, 3))
@@ -76,6 +77,8 @@ def prepared(program: Program, params: Any, height: int, width: int) -> Any:
     A backbone may have a method `prepared(params, height, width)` that computes once what every
     step would compute again; its `features` takes what that returns, too. It is asked on CPUs only.
     """
+    if program.precision == "bfloat16":  # too coarse for Winograd's algorithm
+        return in_precision(params, program.precision)
     method = getattr(program.backbone, "prepared", None)
     return method(params, height, width) if method and program.sequential else params
 
@@ -109,7 +112,8 @@ def _run_chunk(
         descend = jax.shard_map(
             descend, mesh=mesh, in_specs=specs, out_specs=(split, split), check_vma=False
         )
-    return descend(params, problems, state, first, last, factors)
+    with jax.default_matmul_precision(FULL):  # of everything but the network
+        return descend(params, problems, state, first, last, factors)
 
 
 _compiled = functools.partial(jax.jit, _run_chunk, static_argnums=(0, 1), donate_argnums=4)
@@ -186,7 +190,7 @@ def _loss(
     assert weights is not None
 
     def evaluated(view: Image) -> Float[Array, " values"]:
-        maps = extract(program.backbone, params, view, program.objective.layers)
+        maps = extract(program.backbone, params, view, program.objective.layers, program.precision)
         features: Features = {**maps, "image": image}
         total, parts = program.objective(features, problem.targets, weights)
         return jnp.stack([total, *parts.values()])

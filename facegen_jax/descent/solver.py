@@ -1,7 +1,7 @@
 """The descent on pixels: a frozen `Solver`, and descents under way."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from ..bars import following
 from ..network.features import as_network
+from ..network.precision import FULL, Precision
 from ..network.protocol import Network
 from ..types import Follow, Params
 from .canvas import Canvas, Pixels
@@ -67,6 +68,8 @@ class Solver:
     """Random transformations in front of the network; see `transforms`."""
     samples: int = 1
     """Draws of the transformations that each step averages."""
+    precision: Precision = FULL
+    """Of the network in the loop: `float32`, `tensorfloat32` or `bfloat16`. Targets are float32."""
 
     def __post_init__(self):
         as_optimizer(self.optimizer)
@@ -78,12 +81,17 @@ class Solver:
         for name in ("steps", "samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.precision not in get_args(Precision):
+            known = ", ".join(get_args(Precision))
+            raise ValueError(f"precision must be one of {known}, not {self.precision!r}")
 
     def program(self, network: Network | Params) -> Program:
         """Return what is compiled for a network."""
         backbone, optimizer = as_network(network).backbone, as_optimizer(self.optimizer)
         drawn, sequential = (self.transforms, self.samples), jax.default_backend() == "cpu"
-        return Program(self.objective, backbone, optimizer, self.canvas, *drawn, sequential)
+        return Program(
+            self.objective, backbone, optimizer, self.canvas, *drawn, sequential, self.precision
+        )
 
     def compile(self, network: Network | Params, problem: Problem) -> None:
         """Compile for one problem of this shape, by taking no step of it."""

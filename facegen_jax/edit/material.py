@@ -114,6 +114,7 @@ def program(request: Request, network: Network) -> Solver:
         request.learning_rate,
         transforms=request.transforms,
         samples=request.options.jitter.samples,
+        precision=request.options.precision,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ..network.named import DEFAULT
+from ..network.precision import FULL, Precision
 from ..plugin import ObjectPath
 
 PROG = "python -m facegen_jax"
@@ -132,6 +133,9 @@ class Options:
     an optax transformation, such as optax:lion."""
     learning_rate: float | None = None
     """Step size (default: adam 0.02, sgd 0.003, lbfgs 1, optax:NAME 0.02)."""
+    precision: Precision = FULL
+    """Precision of the network in the descent. float32 is exact everywhere; tensorfloat32 and
+    bfloat16 are faster on GPUs and TPUs, and slower or the same on CPUs."""
     objective: ObjectPath | None = None
     """Objective of your own in place of the default, package.module:name or file.py:name."""
     term_weights: tuple[str, ...] = ()

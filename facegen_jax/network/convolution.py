@@ -5,7 +5,7 @@ Which algorithm convolves is decided here, from shapes alone (`experiments/speed
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,39 +41,57 @@ def filters(kernel: Kernel, height: int, width: int) -> Filters:
     return Filters(prepared(kernel), prepared(_flipped(kernel)))
 
 
-@jax.custom_vjp
 def convolve_with(maps: Maps, filters: Filters) -> Float[Array, "batch height width outputs"]:
     """Correlate like `convolve`; filters are constants, whose gradient is taken to be zero."""
-    return _correlate(maps, filters.forward)
+    return _convolve_with(_precision(), maps, filters)
 
 
-convolve_with.defvjp(
-    lambda maps, filters: (convolve_with(maps, filters), filters),
-    lambda filters, gradient: (_correlate(gradient, filters.backward), None),
-)
-
-
-@jax.custom_vjp
 def convolve(maps: Maps, kernel: Kernel) -> Float[Array, "batch height width outputs"]:
     """Correlate with a 3x3 kernel at stride 1 and zero padding 1.
 
     The input gradient is written as the same kind of convolution with the flipped kernel: XLA's own
-    transpose is several times slower on CPUs (see `experiments/speed`).
+    transpose is several times slower on CPUs (see `experiments/speed`). As in JAX's own operations,
+    the default precision of products at the call is that of the gradient, too.
     """
+    return _convolve(_precision(), maps, kernel)
+
+
+def _precision() -> str | None:
+    settings: Any = jax.config
+    return settings.jax_default_matmul_precision
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _convolve_with(precision: str | None, maps: Maps, filters: Filters) -> Array:
+    return _correlate(maps, filters.forward)
+
+
+def _convolve_with_backward(precision, filters, gradient):
+    with jax.default_matmul_precision(precision):
+        return _correlate(gradient, filters.backward), None
+
+
+_convolve_with.defvjp(
+    lambda precision, maps, filters: (_correlate(maps, filters.forward), filters),
+    _convolve_with_backward,
+)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _convolve(precision: str | None, maps: Maps, kernel: Kernel) -> Array:
     return _direct(maps, kernel)
 
 
-def _convolve_forward(maps, kernel):
-    return convolve(maps, kernel), (maps, kernel)
-
-
-def _convolve_backward(saved, gradient):
+def _convolve_backward(precision, saved, gradient):
     maps, kernel = saved
-    _, kernel_vjp = jax.vjp(lambda kernel: _direct(maps, kernel), kernel)
-    return convolve(gradient, _flipped(kernel)), kernel_vjp(gradient)[0]
+    with jax.default_matmul_precision(precision):
+        _, kernel_vjp = jax.vjp(lambda kernel: _direct(maps, kernel), kernel)
+        return convolve(gradient, _flipped(kernel)), kernel_vjp(gradient)[0]
 
 
-convolve.defvjp(_convolve_forward, _convolve_backward)
+_convolve.defvjp(
+    lambda precision, maps, kernel: (_direct(maps, kernel), (maps, kernel)), _convolve_backward
+)
 
 
 def _flipped(kernel: Kernel) -> Float[Array, "3 3 outputs inputs"]:

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 from ..fingerprint import fingerprint
 from ..names import did_you_mean
 from ..types import AnyArray, Features, Images
+from .precision import FULL, Precision
 
 IMAGE = "image"
 """Layer zero of every network: the images themselves."""
@@ -138,7 +139,11 @@ def check_layers(backbone: Backbone, layers: Iterable[str]) -> tuple[str, ...]:
 
 
 def extract(
-    backbone: Backbone, params: Any, images: Images, layers: Iterable[str]
+    backbone: Backbone,
+    params: Any,
+    images: Images,
+    layers: Iterable[str],
+    precision: Precision = FULL,
 ) -> dict[str, Float[Array, "..."]]:
     """Return named feature maps of one image or a batch; `"image"` is the image itself.
 
@@ -147,6 +152,8 @@ def extract(
         params: its parameters.
         images: RGB in [0, 1], `height width 3` or `batch height width 3`.
         layers: names of the backbone's layers, or `"image"`.
+        precision: of the network; for bfloat16 it is given images and parameters of that type, and
+            its maps are returned in the images' own.
 
     Raises:
         ValueError: an unknown layer, or a backbone that does not return what it was asked.
@@ -155,7 +162,10 @@ def extract(
     images = jnp.asarray(images)
     batch = images if images.ndim == 4 else images[None]
     deep = tuple(name for name in layers if name != IMAGE)
-    found: dict[str, AnyArray] = dict(backbone.features(params, batch, deep)) if deep else {}
+    seen = in_precision(batch, precision)
+    with jax.default_matmul_precision(precision):
+        maps = backbone.features(in_precision(params, precision), seen, deep) if deep else {}
+    found: dict[str, AnyArray] = dict(maps)
     found[IMAGE] = batch
     missing = [name for name in layers if name not in found]
     if missing:
@@ -164,7 +174,19 @@ def extract(
             f"{', '.join(sorted(found))}; it must return every layer that `layers` names"
         )
     features = {name: jnp.asarray(found[name]) for name in layers}
+    if precision == "bfloat16":
+        features = {name: maps.astype(batch.dtype) for name, maps in features.items()}
     return features if images.ndim == 4 else {name: maps[0] for name, maps in features.items()}
+
+
+def in_precision(tree: Any, precision: Precision) -> Any:
+    """Return arrays as a network of this precision stores them; whole numbers stay as they are."""
+
+    def stored(leaf: Any) -> Any:
+        fractional = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+        return jnp.asarray(leaf, jnp.bfloat16) if fractional else leaf
+
+    return jax.tree.map(stored, tree) if precision == "bfloat16" else tree
 
 
 _compiled = jax.jit(extract, static_argnums=(0, 3))

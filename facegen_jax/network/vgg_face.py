@@ -161,7 +161,7 @@ class VGGBackbone:
             assert isinstance(embedded, jax.Array)
             hidden = embedded
         squares = jnp.sum(jnp.square(hidden), -1, keepdims=True)
-        return hidden / jnp.sqrt(squares + jnp.float32(1e-12))
+        return hidden / jnp.sqrt(squares + jnp.asarray(1e-12, squares.dtype))
 
     def _check_size(self, size: tuple[int, int], layers: tuple[str, ...]) -> None:
         blocks = [index for index, block in enumerate(BLOCKS) if set(block) & set(layers)]

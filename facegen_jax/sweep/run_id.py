@@ -13,6 +13,7 @@ from ..faces import align
 from ..files import digest
 from ..fingerprint import fingerprint
 from ..network.direction import shipped_directions
+from ..network.precision import FULL
 from ..network.protocol import Network
 
 RESOLVED = (
@@ -31,8 +32,9 @@ RESOLVED = (
     "term_weights",
     "source",
     "jitter",
+    "precision",
 )
-"""Options that are replaced by what they stand for."""
+"""Options that are replaced by what they stand for, or hashed only where they are used."""
 
 
 def identify(
@@ -77,10 +79,12 @@ def identify(
 
 
 def _user_parts(request: Request) -> list[object]:
-    """Describe what only some edits have: jitter, and code of the user's own."""
+    """Describe what only some edits have: jitter, precision, and code of the user's own."""
     options, parts = request.options, {}
     if options.jitter != Jitter():
         parts["jitter"] = vars(options.jitter)
+    if options.precision != FULL:
+        parts["precision"] = options.precision
     if request.objective is not None:
         parts["objective"] = _fingerprint(request.objective)
         parts["term_weights"] = request.objective.weights
