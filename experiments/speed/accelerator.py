@@ -126,7 +126,9 @@ def _gib(row: Row) -> str:
 def main(config: Config) -> None:
     compilation.use_every_core()
     devices = jax.local_devices()
-    print(f"{len(devices)} x {devices[0].platform}: {devices[0].device_kind}, jax {jax.__version__}")
+    print(
+        f"{len(devices)} x {devices[0].platform}: {devices[0].device_kind}, jax {jax.__version__}"
+    )
     print(f"Edits have {config.steps} steps; memory is that of each device.\n")
     print("| network | images | precision | best batch | edits/s | image-steps/s | peak | memory |")
     print("|---|---|---|---|---|---|---|---|")

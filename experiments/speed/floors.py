@@ -93,8 +93,8 @@ def step(widths: tuple[int, ...], size: int, precision: Precision = "float32") -
             inputs = width
         if block is not BLOCKS[-1]:
             pooled = number * (side // 2) ** 2 * inputs
-            # Forward 4 in, 1 out; backward the maxima and their gradient in, 4 out. The maps that it
-            # also reads are the ReLU's mask, which is counted above.
+            # Forward 4 in, 1 out; backward the maxima and their gradient in, 4 out. The maps that
+            # it also reads are the ReLU's mask, which is counted above.
             moved += 11 * pooled
             side //= 2
     return Step(flops, moved, shared)
