@@ -59,7 +59,9 @@ class Row(NamedTuple):
     """Bytes of the compiled program on each device."""
 
 
-def measure(solver: fg.Solver, network: fg.Network, problem: fg.Problem, config: Config):
+def measure(
+    solver: fg.Solver, network: fg.Network, problem: fg.Problem, config: Config
+) -> Iterator[Row]:
     """Yield a row for every batch that fits, in doubling sizes, until they are no faster."""
     size, best = batch.rounded(1), 0.0
     while size <= max(config.largest, batch.rounded(1)):
@@ -125,6 +127,7 @@ def _gib(row: Row) -> str:
 
 def main(config: Config) -> None:
     compilation.use_every_core()
+    compilation.keep_programs(print)  # the program whose memory was read is compiled already
     devices = jax.local_devices()
     print(
         f"{len(devices)} x {devices[0].platform}: {devices[0].device_kind}, jax {jax.__version__}"
