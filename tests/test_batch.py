@@ -80,14 +80,20 @@ def test_memory_grows_with_the_batch_and_limits_the_largest(params, problems, mo
     first = jax.tree.map(lambda leaf: leaf[0], first)
     sizes = {size: batch.memory(own, params, first, size) for size in (1, 4, 16)}
     assert sizes[1] < sizes[4] < sizes[16]
-    monkeypatch.setattr(batch, "available", lambda: int(sizes[4] / batch.SHARE) + 1000)
+    free = int(sizes[4] / batch.SHARE) + 1000
+    monkeypatch.setattr(batch, "available", lambda: free)
     largest = batch.largest(own, params, first, 100)
     assert 3 <= largest <= 5
-    allowed = batch.SHARE * batch.available() + sizes[4] - sizes[1]
+    allowed = batch.SHARE * free + sizes[4] - sizes[1]
     assert batch.memory(own, params, first, largest) <= allowed
     assert batch.largest(own, params, first, 2) == 2
+    monkeypatch.setattr(batch, "available", lambda: None)
+    with pytest.raises(ValueError, match="how much memory is free; give a --batch-size"):
+        batch.largest(own, params, first, 2)
 
 
 def test_memory_of_this_machine_is_plausible():
     assert 1 << 26 < batch.resident() < 1 << 40
-    assert 1 << 26 < batch.available() < 1 << 45
+    available = batch.available()
+    assert available
+    assert 1 << 26 < available < 1 << 45

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from facegen_jax.report import results
 from facegen_jax.report.result import Result
 from facegen_jax.report.table import write_table
-from facegen_jax.sweep import lock
+from facegen_jax.sweep import lock, owner
 from facegen_jax.sweep.lock import Part
 from facegen_jax.sweep.settings import SweepError
 
@@ -178,21 +178,21 @@ def test_only_different_parts_of_one_division_run_together(tmp_path, hold_lock):
             pass
 
 
-@pytest.mark.parametrize(("age", "held"), [(5, True), (lock.STALE + 5, False)])
+@pytest.mark.parametrize(("age", "held"), [(5, True), (owner.STALE + 5, False)])
 def test_another_machines_lock_expires_without_a_heartbeat(tmp_path, age, held):
     path = tmp_path / "lock"
-    owner = {"process": 1, "started": "1", "user": "u", "since": 0}
-    path.write_text(json.dumps(owner | {"host": "elsewhere", "machine": "elsewhere"}))
+    entry = {"process": 1, "started": "1", "user": "u", "since": 0}
+    path.write_text(json.dumps(entry | {"host": "elsewhere", "machine": "elsewhere"}))
     os.utime(path, (time.time() - age,) * 2)
-    assert lock.is_held(path) == held
+    assert owner.is_held(path) == held
 
 
 def test_a_process_with_a_reused_pid_is_not_the_owner(tmp_path, hold_lock):
     process = hold_lock()
-    owner = json.loads((tmp_path / "lock").read_text())
-    assert lock.is_held(tmp_path / "lock")
-    (tmp_path / "lock").write_text(json.dumps(owner | {"started": "1"}))
-    assert not lock.is_held(tmp_path / "lock")
+    entry = json.loads((tmp_path / "lock").read_text())
+    assert owner.is_held(tmp_path / "lock")
+    (tmp_path / "lock").write_text(json.dumps(entry | {"started": "1"}))
+    assert not owner.is_held(tmp_path / "lock")
     assert process.poll() is None
 
 

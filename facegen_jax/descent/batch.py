@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -127,14 +126,16 @@ def memory(solver: Solver, network: Network | Params, problem: Problem, size: in
     )
 
 
-def available() -> int:
-    """Return the bytes left on each device.
+def available() -> int | None:
+    """Return the bytes left on each device; None where the system does not say, such as Windows.
 
     CPU devices share in equal parts what is left to the process, or to its control group.
     """
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    if not hasattr(os, "sysconf"):
+        return None
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     meminfo, group = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
     if meminfo.exists():
@@ -148,7 +149,10 @@ def available() -> int:
 
 
 def resident() -> int:
-    """Return the peak of bytes in use, of each device; CPU devices share those of the process."""
+    """Return the peak of bytes in use, of each device; CPU devices share those of the process.
+
+    0 where the system does not say, such as Windows.
+    """
     stats = jax.local_devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"]
@@ -157,6 +161,10 @@ def resident() -> int:
         lines = status.read_text().splitlines()
         peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
         return 1024 * peak // sharing()
+    try:
+        import resource  # not on Windows
+    except ModuleNotFoundError:
+        return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // sharing()
 
@@ -165,9 +173,15 @@ def largest(solver: Solver, network: Network | Params, problem: Problem, most: i
     """Return the largest batch of at most `most` problems that fits into `SHARE` of the memory.
 
     Memory is extrapolated linearly from two compiled sizes.
+
+    Raises:
+        ValueError: the system or the backend does not say how much memory there is.
     """
+    free = available()
+    if free is None:
+        raise ValueError("this system does not say how much memory is free; give a --batch-size")
     devices = jax.local_device_count()
     small, large = (memory(solver, network, problem, size * devices) for size in (1, 3))
     each = max(1, (large - small) // 2)
-    fits = max(1, int(SHARE * available() - small) // each + 1) * devices
+    fits = max(1, int(SHARE * free - small) // each + 1) * devices
     return rounded(min(most, fits - fits % devices or devices))

@@ -145,9 +145,17 @@ def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:
             f"{'' if compiles else ', program compiled above'}"
         )
     most = sharing() * max(each.memory for each in estimates.values())
-    free = sharing() * (batch.available() + batch.resident())
-    advice = "" if most < free else ": too little, use a smaller --batch-size"
-    lines.append(f"memory: {most / 1e9:.2f} GB predicted, {free / 1e9:.1f} GB available{advice}")
+    lines.append(f"memory: {most / 1e9:.2f} GB predicted, {_available(most)}")
     time_left = duration(total_seconds * left / max(1, plan.total))
     lines.append(f"time: {time_left} for {left} runs; nothing was run")
     return "\n".join(lines)
+
+
+def _available(needed: int) -> str:
+    """Say how much memory there is, and what to do where that is too little."""
+    free = batch.available()
+    if free is None:
+        return "an unknown amount available"
+    free = sharing() * (free + batch.resident())
+    advice = "" if needed < free else ": too little, use a smaller --batch-size"
+    return f"{free / 1e9:.1f} GB available{advice}"

@@ -15,6 +15,7 @@ from ..network.protocol import Network
 from ..report import results
 from ..types import Image
 from . import lock
+from .guard import guard
 from .lock import Part
 from .manifest import write_manifest
 from .plan import Plan
@@ -92,7 +93,7 @@ def open_folder(config: Sweep, network: Network, plan: Plan, part: Part) -> Iter
     path.mkdir(parents=True, exist_ok=True)
     folder = Folder(path, part, plan.total >= NESTED_FROM)
     with lock.acquire(path, part):
-        with lock.guard(path):
+        with guard(path):
             write_manifest(config, network, plan, path)
         results.mend(folder.results)
         if part.parts == 1:  # other parts may be writing their temporary files right now

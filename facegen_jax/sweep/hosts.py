@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import multihost_utils
 
-from . import lock
 from .lock import Part
+from .owner import is_held
 from .plan import Plan
 from .settings import Sweep, SweepError
 
@@ -89,6 +89,6 @@ def wait_for_others(
         for index in range(part.parts)
         if index != part.number
     ]
-    while running := sum(map(lock.is_held, others)):
+    while running := sum(map(is_held, others)):
         waiting(running)
         time.sleep(POLL_SECONDS)
