@@ -2,16 +2,13 @@
 
 import sys
 
-from .command import parse
+from . import command
 from .edit.settings import PROG, Edit
 
 
 def main() -> int:
     """Parse the command line and run it; see `edit.command.run`."""
-    config = parse(Edit, PROG)
-    from .edit.command import run  # imports JAX, which --help and bad options do without
-
-    return run(config)
+    return command.main(Edit, PROG, ".edit.command")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,74 @@
-"""Shared by all command lines before JAX is loaded: parsing, and one-line errors."""
+"""Shared by all command lines before JAX is loaded: parsing, starting, and one-line errors."""
 
 import contextlib
 import io
 import itertools
 import sys
-from typing import TypeVar
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
 
 import tyro
 
 Config = TypeVar("Config")
+SCRIPT = "facegen"
+"""Name of the console script."""
+FRAME, RULE = "│╭╮╰╯─ ", "-"
+"""What frames the errors of tyro; without Unicode, lines of dashes do."""
+
+
+def program(command: str) -> str:
+    """Return what users type for a command, in its messages: `facegen sweep`, or `python -m ...`"""
+    if Path(next(iter(sys.argv), "")).stem == SCRIPT:
+        return f"{SCRIPT} {command}"
+    return "python -m facegen_jax" + ("" if command == "edit" else f".{command}")
+
+
+def main(kind: type, prog: str, home: str) -> int:
+    """Parse the command line and run the command; return its exit status.
+
+    Args:
+        kind: dataclass of its options.
+        prog: its name, in messages.
+        home: module in this package whose `run` takes the options. It is imported once they are
+            parsed: it may import JAX, which `--help` and bad options do without.
+    """
+    allow_any_text()
+    config = parse(kind, prog)
+    try:
+        run = import_module(home, __package__).run
+    except (ValueError, RuntimeError) as error:  # such as JAX_ENABLE_X64=maybe
+        return fail(prog, ValueError(f"JAX does not start: {error}"))
+    return _run(run, config, prog)
+
+
+def _run(run: Any, config: object, prog: str) -> int:
+    """Run a command; tell what no command expects, but users cause, on one line."""
+    try:
+        return run(config)
+    except FloatingPointError as error:
+        hint = "JAX_DEBUG_NANS and JAX_DEBUG_INFS stop there; without them the edit goes on"
+        return fail(prog, ValueError(f"{error}; {hint}"))
+    except MemoryError as error:
+        return fail(prog, _too_large(error))
+    except RuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return fail(prog, _too_large(error))
+
+
+def _too_large(error: Exception) -> Exception:
+    reason = " ".join(str(error).split())[:200] or "no reason given"
+    return ValueError(
+        f"out of memory ({reason}); take a smaller --size, --batch-size or --jitter.samples"
+    )
+
+
+def allow_any_text() -> None:
+    """Let standard output take any text: what its encoding lacks is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def parse(kind: type[Config], prog: str) -> Config:
@@ -26,10 +86,10 @@ def parse(kind: type[Config], prog: str) -> Config:
 
 def _one_line(box: str) -> str:
     """Extract the message from tyro's framed error, without the frame and the help text."""
-    lines = [line.strip("│╭╮╰╯─ ") for line in box.splitlines()[1:]]  # the first holds the title
+    lines = [line.strip(FRAME) for line in box.splitlines()[1:]]  # the first holds the title
     help_starts = ("For full helptext", "Argument helptext")
     message = itertools.takewhile(lambda line: not line.startswith(help_starts), lines)
-    return " ".join(line for line in message if line)
+    return " ".join(line for line in message if line.strip(RULE))
 
 
 def note(prog: str, remark: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from .. import platforms
 from ..command import fail
 from ..faces import image
 from ..files import resolve
@@ -58,6 +59,7 @@ def _check(config: Convert, dest: Path) -> Path:
     if config.names and not config.names.is_file():
         raise ValueError(f"{config.names}: no such file")
     if config.verify:
+        platforms.check()
         image.read_photo(config.verify)
         if not config.fc:
             raise ValueError("--verify needs fc6 to fc8, which --no-fc leaves out")

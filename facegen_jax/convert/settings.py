@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-PROG = "python -m facegen_jax.convert"
+from ..command import program
+
+PROG = program("convert")
 """Name of the command, in its messages."""
 Precision = Literal["float32", "float16", "bfloat16"]
 """Precision of written numbers."""

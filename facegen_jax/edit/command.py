@@ -3,6 +3,7 @@
 import functools
 import sys
 
+from .. import platforms
 from ..bars import progress_bar
 from ..command import fail, note
 from ..compilation import keep_programs
@@ -16,6 +17,7 @@ def run(options: Edit) -> int:
     keep_programs(functools.partial(note, PROG))
     steps = options.steps * len(options.strength)
     try:
+        platforms.check()
         with progress_bar() as progress, step_progress_bar(steps) as step_progress:
             outcomes = edit(options, step_progress, progress)
     except (ValueError, OSError) as error:

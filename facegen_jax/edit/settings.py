@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 
 import tyro
 
+from ..command import program
 from ..network.named import DEFAULT
 from ..network.precision import FULL, Precision
 from ..plugin import ObjectPath
 
-PROG = "python -m facegen_jax"
+PROG = program("edit")
 """Name of the command, in its messages."""
 Numbers = Annotated[
     tuple[float, ...],

@@ -3,16 +3,13 @@ them."""
 
 import sys
 
-from ..command import parse
+from .. import command
 from .settings import PROG, Show
 
 
 def main() -> int:
     """Parse the command line and run it; see `command.run`."""
-    config = parse(Show, PROG)
-    from .command import run  # imports JAX, which --help and bad options do without
-
-    return run(config)
+    return command.main(Show, PROG, ".gallery.command")
 
 
 if __name__ == "__main__":

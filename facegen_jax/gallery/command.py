@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import platforms
 from ..bars import progress_bar
 from ..command import fail, note
 from ..compilation import keep_programs
@@ -25,6 +26,7 @@ def run(config: Show) -> int:
     """Show or fit; return 0 when done, 1 if images could not be read, 2 on bad input."""
     try:
         _check(config)
+        platforms.check()
         keep_programs(functools.partial(note, PROG))
         network = load_network(config.params)
         galleries: Galleries = []

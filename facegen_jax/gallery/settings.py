@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 import tyro
 
+from ..command import program
 from ..network.named import DEFAULT
 
-PROG = "python -m facegen_jax.gallery"
+PROG = program("gallery")
 """Name of the command, in its messages."""
 LAYERS = ("image", "conv1_2", "conv2_2", "conv3_3", "conv4_3")
 """Where directions act by default; `image` gives them their colours."""

@@ -2,16 +2,13 @@
 
 import sys
 
-from ..command import parse
+from .. import command
 from .settings import PROG, Report
 
 
 def main() -> int:
     """Parse the command line and run it; see `command.run`."""
-    config = parse(Report, PROG)
-    from .command import run  # imports JAX, which --help and bad options do without
-
-    return run(config)
+    return command.main(Report, PROG, ".report.command")
 
 
 if __name__ == "__main__":

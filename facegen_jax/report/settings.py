@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-PROG = "python -m facegen_jax.report"
+from ..command import program
+
+PROG = program("report")
 """Name of the command, in its messages."""
 MAX_RUNS = 5_000
 """Runs that a page shows by default; with more it opens slowly."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from .. import platforms
 from ..descent import batch
 from ..descent.objective import Objective
 from ..edit.request import AttributeSource, Own
@@ -54,6 +55,7 @@ def run_sweep(
     check(config)
     own = Own(objective, source)
     with hosts.join(config) as part, watching(watch) as follow:
+        platforms.check()
         network = network or load_network(config.params)
         plan = make_plan(config, network, progress, own)
         notify(plan.summary)
@@ -93,6 +95,7 @@ def dry_run(config: Sweep, progress: Progress | None = None) -> str:
         SweepError, CheckpointError, GalleryError, OSError: bad input.
     """
     check(config)
+    platforms.check()
     network = load_network(config.params)
     plan = make_plan(config, network, progress)
     left = missing(plan, results.outcomes(config.out), again=config.retry_failed).total

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..command import program
 from ..edit.settings import Edit, Options
 
-PROG = "python -m facegen_jax.sweep"
+PROG = program("sweep")
 """Name of the command, in its messages."""
 
 

@@ -1,0 +1,50 @@
+"""`facegen`: the five commands under one name."""
+
+import sys
+from importlib import import_module
+
+from . import __version__
+from .command import SCRIPT, allow_any_text
+from .names import did_you_mean
+
+COMMANDS = {
+    "edit": ("__main__", "edit one face"),
+    "sweep": ("sweep.__main__", "edit many faces with many settings"),
+    "report": ("report.__main__", "the page of a sweep, its figures, and videos of its descents"),
+    "gallery": ("gallery.__main__", "what labelled faces hold, and directions fitted on them"),
+    "convert": ("convert.__main__", "convert a published VGG-Face file"),
+}
+"""Module that runs each command, and what it does."""
+
+
+def main() -> int:
+    """Run the command that the first argument names; return its exit status."""
+    allow_any_text()
+    name, *rest = sys.argv[1:] or [""]
+    if name in ("-h", "--help"):
+        print(_help())
+        return 0
+    if name == "--version":
+        print(f"{SCRIPT} {__version__}")
+        return 0
+    if name not in COMMANDS:
+        given = f"no command {name!r}{did_you_mean(name, COMMANDS)}" if name else "no command"
+        print(f"{SCRIPT}: {given}; the commands are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    sys.argv = [SCRIPT, *rest]
+    return import_module(f".{COMMANDS[name][0]}", __package__).main()
+
+
+def _help() -> str:
+    lines = [f"  {name:8} {purpose}" for name, (_, purpose) in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"usage: {SCRIPT} [-h] [--version] COMMAND ...",
+            "",
+            "Edit faces by gradient descent on pixels through VGG-Face features.",
+            "",
+            *lines,
+            "",
+            f"{SCRIPT} COMMAND --help shows the options of a command.",
+        ]
+    )
