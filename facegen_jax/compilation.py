@@ -70,7 +70,7 @@ def _processor() -> str:
     described = platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
-        lines = information.read_text().splitlines()
+        lines = information.read_text("utf-8", "replace").splitlines()
         kinds = {line for line in lines if line.startswith(("flags", "Features", "model name"))}
         described += "".join(sorted(kinds))
     return hashlib.sha256(described.encode()).hexdigest()[:12]

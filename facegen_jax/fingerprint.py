@@ -102,7 +102,7 @@ def _collect(module: ModuleType | None, modules: dict[str, ModuleType]) -> None:
     if module is None or not path or module.__name__ in modules or path.startswith(_FOREIGN):
         return
     modules[module.__name__] = module
-    for node in ast.walk(ast.parse(Path(path).read_text())):
+    for node in ast.walk(ast.parse(Path(path).read_bytes())):
         for name in _imported(node, module.__package__ or ""):
             _collect(sys.modules.get(name), modules)
 

@@ -139,11 +139,11 @@ def available() -> int | None:
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     meminfo, group = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
     if meminfo.exists():
-        lines = meminfo.read_text().splitlines()
+        lines = meminfo.read_text("utf-8", "replace").splitlines()
         kilobytes = {line.split(":")[0]: line.split()[1] for line in lines}
         limits.append(1024 * int(kilobytes.get("MemAvailable", 1 << 40)))
     with contextlib.suppress(OSError, ValueError):  # no control groups, or no limit
-        limit, used = ((group / name).read_text() for name in ("memory.max", "memory.current"))
+        limit, used = ((group / name).read_bytes() for name in ("memory.max", "memory.current"))
         limits.append(int(limit) - int(used))
     return min(limits) // sharing()
 
@@ -158,7 +158,7 @@ def resident() -> int:
         return stats["peak_bytes_in_use"]
     status = Path("/proc/self/status")
     if status.exists():  # getrusage may report the parent's peak there
-        lines = status.read_text().splitlines()
+        lines = status.read_text("utf-8", "replace").splitlines()
         peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
         return 1024 * peak // sharing()
     try:

@@ -24,6 +24,8 @@ from .transforms import Transform, transformed
 
 CHUNK = 10
 """Steps between two visits of the host, for progress and interruption."""
+UNTRACED = float("inf")
+"""Loss of a step that was not taken; not NaN, where `JAX_DEBUG_NANS` would stop."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ def _run_chunk(
 ) -> tuple[State, Float[Array, "batch chunk values"]]:
     """Take steps `first` to `last`, at most `CHUNK`, of all problems; return the losses at each.
 
+    Losses of steps that were not taken are `UNTRACED`.
+
     Args:
         program: what is compiled.
         mesh: devices that the problems are spread over; None for one device.
@@ -132,7 +136,7 @@ def _descend(
     factors: Float[Array, " chunk"],
 ) -> tuple[State, Float[Array, "batch chunk values"]]:
     """Run one device's share of `run_chunk`."""
-    untraced = jnp.full((CHUNK, 1 + len(program.objective.terms)), jnp.nan)
+    untraced = jnp.full((CHUNK, 1 + len(program.objective.terms)), UNTRACED, jnp.float32)
 
     def descend(each: tuple[Problem, State]) -> tuple[State, Float[Array, "chunk values"]]:
         problem, state = each
@@ -178,7 +182,7 @@ def _step(
     image = jnp.clip(program.canvas.image(state.parameters), 0, 1)
     stepped = State(parameters, optimizer, image, total, state.finite)
     return _guarded(state, stepped, gradient), jnp.where(
-        state.finite & jnp.isfinite(total), values, jnp.nan
+        state.finite & jnp.isfinite(total), values, UNTRACED
     )
 
 
@@ -193,7 +197,8 @@ def _loss(
         maps = extract(program.backbone, params, view, program.objective.layers, program.precision)
         features: Features = {**maps, "image": image}
         total, parts = program.objective(features, problem.targets, weights)
-        return jnp.stack([total, *parts.values()])
+        # Terms of the user's own may return 64 bits where JAX allows them.
+        return jnp.stack([total, *parts.values()]).astype(jnp.float32)
 
     if not program.transforms:
         values = evaluated(image)

@@ -22,6 +22,7 @@ from .optimizer import Optimizer, as_optimizer
 from .problem import Problem, stack
 from .program import (
     CHUNK,
+    UNTRACED,
     Program,
     State,
     initial_state,
@@ -216,5 +217,6 @@ class Solver:
             last,
             factors,
         )
-        trace = np.concatenate([descent.trace, np.asarray(trace)[:, :count]], 1)
-        return Descent(state, trace, descent.params)
+        losses = np.asarray(trace)[:, :count]
+        losses = np.where(losses == UNTRACED, np.float32(np.nan), losses)
+        return Descent(state, np.concatenate([descent.trace, losses], 1), descent.params)

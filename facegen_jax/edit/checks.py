@@ -1,16 +1,30 @@
 """Options that cannot work, refused before anything is loaded or computed."""
 
 import dataclasses
-import math
+import operator
 import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 
 from ..faces import colour, image, regions
 from ..files import resolve
-from .parsing import Amounts, EditError
+from .parsing import FLOAT32, Amounts, EditError, in_range
 from .settings import Edit, Jitter, Weights
 
 SMALLEST, LARGEST = 16, 4096
 """Sides of the working image, in pixels."""
+WHOLE = {
+    "face": (1, None),
+    "k": (1, None),
+    "candidates": (1, None),
+    "steps": (1, 1_000_000),
+    "jitter.samples": (1, 256),
+    "size": (SMALLEST, LARGEST),
+    "seed": (0, 2**32 - 1),
+}
+"""Least and most of whole numbers."""
+MOST_SHIFT = 512
+"""Pixels; the image is padded by as much."""
 FROM_GALLERY = ("k", "match", "identity", "similar_by")
 """Options that choose among the faces of a gallery."""
 
@@ -80,16 +94,11 @@ def _check_objective(options: Edit, *, own: bool) -> None:
 
 
 def _check_numbers(options: Edit) -> None:
-    whole = {
-        "face": options.face,
-        "k": options.k,
-        "candidates": options.candidates,
-        "steps": options.steps,
-        "jitter.samples": options.jitter.samples,
-    }
-    for name, number in whole.items():
-        if number is not None and number < 1:
-            raise EditError(f"--{name} must be at least 1, not {number}")
+    for name, (least, most) in WHOLE.items():
+        number = operator.attrgetter(name)(options)
+        if number is not None and not least <= number <= (number if most is None else most):
+            bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise EditError(f"--{name} must be {bounds}, not {number}")
     if len(set(options.strength)) < max(1, len(options.strength)):
         raise EditError("--strength takes one number, or several different ones as in 0.5,1,1.5")
     numbers = {"noise": options.noise, "learning-rate": options.learning_rate or 0.0}
@@ -97,18 +106,20 @@ def _check_numbers(options: Edit) -> None:
         numbers |= {f"{group}.{name}": value for name, value in dataclasses.asdict(values).items()}
     for name, value in [*numbers.items(), *(("strength", each) for each in options.strength)]:
         option = f"--{name.replace('_', '-')}"
-        if not math.isfinite(value):
-            raise EditError(f"{option} must be a finite number, not {value}")
+        if not in_range(value):
+            raise EditError(f"{option} must be a finite number, at most {FLOAT32:.3g}, not {value}")
         if value < 0 and name != "strength":
             raise EditError(f"{option} must not be negative, not {value}")
     if options.jitter.scale >= 1:
         raise EditError(f"--jitter.scale must be below 1, not {options.jitter.scale}")
+    if options.jitter.shift > MOST_SHIFT:
+        raise EditError(
+            f"--jitter.shift must be at most {MOST_SHIFT} pixels, not {options.jitter.shift}"
+        )
     if options.jitter.samples > 1 and options.jitter == Jitter(samples=options.jitter.samples):
         raise EditError(
             "--jitter.samples averages --jitter.shift or --jitter.scale; give one of them"
         )
-    if options.size is not None and not SMALLEST <= options.size <= LARGEST:
-        raise EditError(f"--size must be from {SMALLEST} to {LARGEST} pixels, not {options.size}")
 
 
 def _check_regions(options: Edit) -> None:
@@ -124,7 +135,7 @@ def _check_regions(options: Edit) -> None:
 def _check_alignment(options: Edit) -> None:
     hand = (("landmarks", options.landmarks, 10), ("box", options.box, 4))
     for name, numbers, count in hand:
-        if len(numbers) not in (0, count) or not all(map(math.isfinite, numbers)):
+        if len(numbers) not in (0, count) or not all(map(in_range, numbers)):
             raise EditError(f"--{name} takes {count} finite numbers, not {len(numbers)}")
     box = options.box
     if box and not (box[0] < box[2] and box[1] < box[3]):

@@ -1,6 +1,7 @@
 """Option values in text: attributes with amounts, channels with factors, terms with weights."""
 
-import math
+FLOAT32 = 3.4028234663852886e38
+"""The largest number that is computed with; beyond it everything is infinite."""
 
 
 class EditError(ValueError):
@@ -68,9 +69,14 @@ def term_weights(weights: tuple[str, ...]) -> dict[str, float]:
 
 
 def _number(text: str) -> float | None:
-    """Return a finite number, or None."""
+    """Return a number that can be computed with, or None."""
     try:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if in_range(number) else None
+
+
+def in_range(number: float) -> bool:
+    """Return whether a number can be computed with: finite, in 32 bits."""
+    return abs(number) <= FLOAT32  # false for NaN

@@ -58,7 +58,7 @@ def load_baselines(network: str, sha256: str, path: Path | None = None) -> Basel
 
 def _read(path: Path) -> tuple[Baselines, str]:
     """Return the baselines in a file, and the hash of their network."""
-    stored = json.loads(path.read_text())
+    stored = json.loads(path.read_bytes())
     baselines = Baselines(*(stored[name] for name in Baselines._fields))
     if not all(isinstance(value, int | float) for value in baselines[:4]):
         raise ValueError("medians and counts must be numbers")

@@ -59,7 +59,7 @@ def load_study(folder: Path, limit: int = MAX_RUNS) -> Study:
 
 def _provenance(path: Path) -> Mapping[str, object]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):

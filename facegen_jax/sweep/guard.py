@@ -22,7 +22,7 @@ POLL_SECONDS = 0.05
 @contextlib.contextmanager
 def guard(folder: Path) -> Iterator[None]:
     """Let one process at a time check the folder and then write to it."""
-    with (folder / NAME).open("a") as file:
+    with (folder / NAME).open("ab") as file:
         if _lock(file):
             yield  # closing the file unlocks it, and so does the end of the process
             return
@@ -30,7 +30,7 @@ def guard(folder: Path) -> Iterator[None]:
         yield
 
 
-def _lock(file: IO[str]) -> bool:
+def _lock(file: IO[bytes]) -> bool:
     """Wait for the kernel's lock on a file; return False where the file system has none."""
     try:
         import fcntl  # not on Windows
@@ -60,8 +60,8 @@ def _ticket(folder: Path) -> Iterator[None]:
             continue
         mine = _path(folder, newest + 1)
         with contextlib.suppress(FileExistsError):
-            with mine.open("x") as file:
-                file.write(owner.entry())
+            with mine.open("xb") as file:
+                file.write(owner.entry().encode())
             if _newest(folder) == newest + 1:
                 break
             # This number was used and deleted since the look at the folder.

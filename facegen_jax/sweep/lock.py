@@ -47,7 +47,7 @@ def acquire(folder: Path, part: Part) -> Iterator[None]:
                     f"{folder}: in use by {holder}; wait for it, or stop it and try again"
                 )
         temporary = folder / f".{path.name}.{os.getpid()}"
-        temporary.write_text(owner.entry())
+        temporary.write_text(owner.entry(), "utf-8")
         temporary.replace(path)
     released = threading.Event()
     heartbeat = threading.Thread(target=_beat, args=(path, released), daemon=True)

@@ -34,7 +34,7 @@ def write_manifest(config: Sweep, network: Network, plan: Plan, folder: Path) ->
     now = {"format": FORMAT, **_settings(config, network, plan.own.objective)}
     if path.exists():
         try:
-            before = json.loads(path.read_text())
+            before = json.loads(path.read_bytes())
             differences = _differences(before, now, folder / "pairs.csv", config.pairs)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise SweepError(

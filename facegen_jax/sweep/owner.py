@@ -83,9 +83,9 @@ def _start_time(pid: int) -> str | None:
     The start time is compared as well, because PIDs are reused.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        is_zombie = fields[0] in "ZX"  # ended, but its parent has not collected it yet
-        return None if is_zombie else fields[19]
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        is_zombie = fields[0] in b"ZX"  # ended, but its parent has not collected it yet
+        return None if is_zombie else fields[19].decode()
     except OSError:
         pass
     try:
