@@ -1,4 +1,4 @@
-"""Atomic writes, content hashes, and the exceptions of unreadable archives."""
+"""Atomic writes, paths that cannot be written to, content hashes, unreadable archives."""
 
 import hashlib
 import os
@@ -13,6 +13,53 @@ UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.
 """What NumPy raises if an archive (.npz) is missing, is damaged or lacks the expected arrays."""
 
 
+class OutputError(ValueError):
+    """A path that cannot be written to; one line that says why and what to do."""
+
+
+def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a path that no file can be written to; called before anything is computed.
+
+    Args:
+        path: file that will be written.
+        inputs: files that are read, which it must not replace.
+
+    Raises:
+        OutputError: it is a folder or an input, or its folder is missing or takes no files.
+    """
+    if any(is_same(path, each) for each in inputs):
+        raise OutputError(f"{path}: would overwrite an input; choose another name")
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give a file name")
+    check_takes_files(path.parent, path.name)
+
+
+def check_takes_files(folder: Path, name: str = "file") -> None:
+    """Refuse a folder that takes no file of a name.
+
+    Raises:
+        OutputError: says why.
+    """
+    if not folder.absolute().is_dir():
+        raise OutputError(f"{folder}: no such folder to write to")
+    temporary = _temporary(folder / name)
+    try:  # permissions alone do not tell (root, full or read-only disks, long names)
+        temporary.open("xb").close()
+        temporary.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to ({error.strerror})") from None
+
+
+def is_same(path: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file, which need not exist."""
+    if resolve(path) == resolve(other):
+        return True
+    try:
+        return path.samefile(other)  # links, and file systems that ignore case
+    except OSError:
+        return False
+
+
 def write_atomically(
     path: Path, content: bytes | Iterable[bytes | memoryview], *, durable: bool = False
 ) -> None:
@@ -23,8 +70,7 @@ def write_atomically(
         content: its bytes, whole or in pieces.
         durable: flush to disk before the rename, so that the file survives a power failure.
     """
-    # Random, not the PID: hosts that share the folder may have processes with equal PIDs.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    temporary = _temporary(path)
     try:
         with temporary.open("wb") as file:
             file.writelines([content] if isinstance(content, bytes) else content)
@@ -54,6 +100,12 @@ def resolve(path: Path) -> Path:
         return path.resolve()
     except RuntimeError:  # Python 3.13 leaves such links as they are
         raise OSError(f"{path}: symbolic links that lead in a circle") from None
+
+
+def _temporary(path: Path) -> Path:
+    """Return the name of a temporary file beside a file."""
+    # Random, not the PID: hosts that share the folder may have processes with equal PIDs.
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
 
 
 def digest(path: Path) -> str:

@@ -14,6 +14,7 @@ from facegen_jax.descent import losses
 from facegen_jax.edit import checks, masks, parsing, recipe
 from facegen_jax.edit.settings import Edit, Weights
 from facegen_jax.faces import image, regions
+from facegen_jax.files import OutputError
 from facegen_jax.network import checkpoint
 from facegen_jax.network.direction import save_directions
 from facegen_jax.network.features import extract
@@ -276,7 +277,7 @@ BAD_INPUTS = {
         {"weights.total-variation": -1},
         "--weights.total-variation must not be negative",
     ),
-    "no steps": ({"steps": 0}, "--steps must be at least 1"),
+    "no steps": ({"steps": 0}, "--steps must be from 1 to 1000000"),
     "tiny size": ({"size": 3}, "--size must be from 16"),
     "huge size": ({"size": 100000}, "--size must be from 16 to 4096"),
     "unknown extension": ({"out": "out.xyz"}, "images are written as .png"),
@@ -407,12 +408,12 @@ def test_interrupt_keeps_the_best_image(files):
 
 
 def test_unwritable_folder_is_refused_up_front(files, monkeypatch):
-    def refuse(**_):
+    def refuse(path, mode):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("pathlib.Path.open", refuse)
     options = Edit(files / "face.png", files / "out.png", guides=(files / "guide.png",))
-    with pytest.raises(parsing.EditError, match=r"cannot be written to \(Read-only file system\)"):
+    with pytest.raises(OutputError, match=r"cannot be written to \(Read-only file system\)"):
         checks.check_outputs(options)
 
 

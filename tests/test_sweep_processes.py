@@ -222,7 +222,7 @@ def test_sweeps_killed_twenty_times_end_with_the_same_results(folder):
         (("--batch-size", "0"), "at least 1"),
         (("--batch-size", "many"), "batch-size"),
         (("--strength", "1,2"), "--grid strength"),
-        (("--steps", "0"), "line 2: --steps must be at least 1"),
+        (("--steps", "0"), "line 2: --steps must be from 1"),
         (("--attribute", "Smiling"), "line 2: give either --guides"),
         (("--optimizer", "rmsprop"), "line 2: --optimizer rmsprop: unknown; expected adam, sgd"),
         (("--pairs", "none.csv"), "no such table"),

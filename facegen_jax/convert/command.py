@@ -8,7 +8,7 @@ from tqdm import tqdm
 from .. import platforms
 from ..command import fail
 from ..faces import image
-from ..files import resolve
+from ..files import check_output, resolve
 from ..network import published
 from ..network.named import vgg_face_path
 from .conversion import Converted, convert
@@ -54,8 +54,8 @@ def _check(config: Convert, dest: Path) -> Path:
         raise ValueError(f"{dest} should end in .safetensors")
     if resolve(config.source) == resolve(dest):
         raise ValueError(f"{dest}: source and destination are the same file")
-    if config.dest and not dest.absolute().parent.is_dir():
-        raise ValueError(f"{dest.parent}: no such folder to write to")
+    if config.dest:
+        check_output(dest, [path for path in (config.names, config.verify) if path])
     if config.names and not config.names.is_file():
         raise ValueError(f"{config.names}: no such file")
     if config.verify:

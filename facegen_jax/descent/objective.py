@@ -7,7 +7,6 @@ scalar; it inherits the operators from `Term`. Terms hash by value, so equal obj
 compiled program. A term that holds a fresh lambda compiles again whenever it is made.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import NamedTuple, Union
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..numbers import in_range
 from ..types import Features, Mask, Scalar
 from .checks import check_term, evaluate_term
 
@@ -108,7 +108,7 @@ class Objective(_Algebra):
             check_term(term)
         if len(self.terms) != len(self.weights):
             raise ValueError(f"{len(self.terms)} terms but {len(self.weights)} weights")
-        if not all(map(math.isfinite, self.weights)):
+        if not all(map(in_range, self.weights)):
             raise ValueError(f"weights must be finite numbers, not {self.weights}")
 
     def _objective(self) -> "Objective":

@@ -13,6 +13,7 @@ from ..bars import following
 from ..network.features import as_network
 from ..network.precision import FULL, Precision
 from ..network.protocol import Network
+from ..numbers import in_range
 from ..types import Follow, Params
 from .canvas import Canvas, Pixels
 from .checks import check_single, check_stacked
@@ -79,6 +80,8 @@ class Solver:
             raise ValueError(
                 f"objective must be an Objective such as 1.0 * Identity(), not a {kind}"
             )
+        if self.learning_rate is not None and not in_range(self.learning_rate):
+            raise ValueError(f"learning_rate must be a finite number, not {self.learning_rate}")
         for name in ("steps", "samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -2,13 +2,13 @@
 
 import dataclasses
 import operator
-import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from ..faces import colour, image, regions
-from ..files import resolve
-from .parsing import FLOAT32, Amounts, EditError, in_range
+from ..files import check_output, is_same, resolve
+from ..numbers import LARGEST as LARGEST_NUMBER
+from ..numbers import in_range
+from .parsing import Amounts, EditError
 from .settings import Edit, Jitter, Weights
 
 SMALLEST, LARGEST = 16, 4096
@@ -107,7 +107,9 @@ def _check_numbers(options: Edit) -> None:
     for name, value in [*numbers.items(), *(("strength", each) for each in options.strength)]:
         option = f"--{name.replace('_', '-')}"
         if not in_range(value):
-            raise EditError(f"{option} must be a finite number, at most {FLOAT32:.3g}, not {value}")
+            raise EditError(
+                f"{option} must be a finite number, at most {LARGEST_NUMBER:.3g}, not {value}"
+            )
         if value < 0 and name != "strength":
             raise EditError(f"{option} must not be negative, not {value}")
     if options.jitter.scale >= 1:
@@ -152,22 +154,21 @@ def check_outputs(options: Edit) -> None:
     """Refuse files that cannot be written.
 
     Raises:
-        EditError, OSError: says why and what to do.
+        EditError, OutputError: say why and what to do.
     """
-    inputs = [resolve(path) for path in options.inputs]
-    for path in [*options.outputs, *([options.strip] if options.strip else [])]:
+    images = [*options.outputs, *([options.strip] if options.strip else [])]
+    for path in images:
         if path.suffix.lower() not in image.ENDINGS:
             raise EditError(f"{path}: images are written as {', '.join(image.ENDINGS)}")
-        if resolve(path) in inputs:
-            raise EditError(f"{path}: would overwrite an input image; choose another name")
-        if path.is_dir():
-            raise EditError(f"{path}: is a folder; give a file name")
-        folder = path.absolute().parent
-        if not folder.is_dir():
-            raise EditError(f"{path.parent}: no such folder to write to")
-        try:  # permissions alone do not tell (root, full or read-only disks)
-            tempfile.TemporaryFile(dir=folder).close()
-        except OSError as error:
-            raise EditError(f"{path.parent}: cannot be written to ({error.strerror})") from None
-    if options.strip and resolve(options.strip) in [resolve(path) for path in options.outputs]:
-        raise EditError("--strip and --out name the same file")
+    written = [*images, *(path.with_suffix(".json") for path in options.outputs)]
+    read = [*options.inputs, *filter(None, (options.directions, Path(options.params)))]
+    for index, path in enumerate(written):
+        check_output(path, read)
+        if any(is_same(path, other) for other in written[:index]):
+            raise EditError(f"{path}: --out and --strip name the same file twice")
+        if options.gallery and path.exists() and _is_inside(path, options.gallery / "images"):
+            raise EditError(f"{path}: would overwrite a face of the gallery; choose another name")
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return resolve(folder) in resolve(path).parents

@@ -1,7 +1,6 @@
 """Option values in text: attributes with amounts, channels with factors, terms with weights."""
 
-FLOAT32 = 3.4028234663852886e38
-"""The largest number that is computed with; beyond it everything is infinite."""
+from ..numbers import in_range
 
 
 class EditError(ValueError):
@@ -75,8 +74,3 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if in_range(number) else None
-
-
-def in_range(number: float) -> bool:
-    """Return whether a number can be computed with: finite, in 32 bits."""
-    return abs(number) <= FLOAT32  # false for NaN

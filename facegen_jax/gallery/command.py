@@ -10,9 +10,11 @@ from .. import platforms
 from ..bars import progress_bar
 from ..command import fail, note
 from ..compilation import keep_programs
+from ..files import check_output
 from ..network.baselines import save_baselines
 from ..network.checkpoint import load_network
 from ..network.protocol import Network
+from ..numbers import in_range
 from . import directions
 from .baselines import measure
 from .features import Described, describe
@@ -93,11 +95,13 @@ def _check(config: Show) -> None:
             f"--scales takes one number, or one for each of the {len(config.attributes)} "
             f"attributes, not {len(config.scales)}"
         )
+    if not all(map(in_range, config.scales)):
+        raise GalleryError(f"--scales takes finite numbers, not {config.scales}")
     for path, ending in ((config.directions, ".safetensors"), (config.baselines, ".json")):
-        if path and (path.suffix != ending or not path.absolute().parent.is_dir()):
-            raise GalleryError(
-                f"{path}: expected the name of a {ending} file in a folder that exists"
-            )
+        if path and path.suffix != ending:
+            raise GalleryError(f"{path}: expected the name of a {ending} file")
+        if path:
+            check_output(path, [Path(config.params)])
 
 
 def _lines(gallery: Gallery, described: Described, mode: str) -> list[str]:

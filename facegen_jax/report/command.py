@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ..bars import progress_bar
 from ..command import fail
+from ..files import check_output
 from . import figures
 from .report import write_report
-from .results import ResultsError
-from .settings import PROG, Report
+from .settings import PROG, Report, check
 from .table import write_table
 from .video import write_video
 
@@ -32,12 +32,11 @@ def run(config: Report) -> int:
 
 def _write(config: Report) -> list[Path]:
     """Write what was asked for; return the files."""
-    if config.limit < 1 or not 0.1 <= config.rate <= 100:
-        raise ResultsError(
-            "--limit must be at least 1, and --rate from 0.1 to 100 images per second, "
-            f"not {config.limit} and {config.rate}"
-        )
+    check(config)
     folder = config.folder
+    if folder.is_dir():
+        for name in ("report.html", "results.csv"):
+            check_output(folder / name)
     if config.video:
         return [write_video(folder, run, config.format, rate=config.rate) for run in config.video]
     if config.figures and not figures.can_draw():

@@ -14,6 +14,10 @@ MAX_RUNS = 5_000
 """Runs that a page shows by default; with more it opens slowly."""
 
 
+RATES = (0.1, 100.0)
+"""Least and most images per second of a video."""
+
+
 @dataclass(frozen=True)
 class Report:
     """Write a sweep's report.html, figures (PNG) and results.csv into its folder.
@@ -37,3 +41,17 @@ class Report:
     (default: those that ship with the network)."""
     figures: bool = True
     """Also write contact_sheet.png, curves.png and identity_vs_attribute.png (extra: plots)."""
+
+
+def check(config: Report) -> None:
+    """Refuse numbers out of range.
+
+    Raises:
+        ValueError: says what was expected and what came.
+    """
+    least, most = RATES
+    if config.limit < 1 or not least <= config.rate <= most:
+        raise ValueError(
+            f"--limit must be at least 1, and --rate from {least:g} to {most:g} images per second, "
+            f"not {config.limit} and {config.rate}"
+        )

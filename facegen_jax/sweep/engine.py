@@ -15,7 +15,7 @@ from ..report.table import write_table
 from ..types import Progress
 from . import hosts
 from .estimate import forecast
-from .folder import Folder, open_folder
+from .folder import Folder, check_folder, open_folder
 from .job import Job, SweepStopped
 from .loop import run
 from .plan import Plan, make_plan, missing, share
@@ -53,6 +53,7 @@ def run_sweep(
         SweepStopped: a stop was requested, too many runs failed, or results could not be written.
     """
     check(config)
+    check_folder(config.out, config.pairs)
     own = Own(objective, source)
     with hosts.join(config) as part, watching(watch) as follow:
         platforms.check()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..faces import image
-from ..files import write_atomically
+from ..files import check_output, check_takes_files, write_atomically
 from ..network.protocol import Network
 from ..report import results
 from ..types import Image
@@ -21,6 +21,9 @@ from .manifest import write_manifest
 from .plan import Plan
 from .settings import Sweep, SweepError
 
+FILES = ("sweep.json", "results.csv", "report.html")
+FOLDERS = ("images", "traces", "faces", "frames", "thumbs")
+"""What a sweep writes into its folder, beside the files of each process."""
 NESTED_FROM = 10_000
 """Number of runs from which files are spread over 256 folders, by the first two characters of their
 ids: file systems and file browsers are slow with more files in one folder."""
@@ -79,6 +82,28 @@ class Folder(NamedTuple):
         return name
 
 
+def check_folder(path: Path, pairs: Path) -> None:
+    """Refuse a folder that no sweep can write to; called before anything is computed.
+
+    Args:
+        path: folder for the results, which may be missing.
+        pairs: the table of pairs, which must not be replaced by a file of the sweep.
+
+    Raises:
+        SweepError, OutputError: say why and what to do.
+    """
+    if path.exists() and not path.is_dir():
+        raise SweepError(f"{path}: is a file; expected a folder for the results")
+    if not path.exists():
+        check_takes_files(next(each for each in path.absolute().parents if each.exists()))
+        return
+    for name in FILES:
+        check_output(path / name, [pairs])
+    for name in FOLDERS:
+        if (path / name).exists() and not (path / name).is_dir():
+            raise SweepError(f"{path / name}: is a file; a sweep needs a folder of that name")
+
+
 @contextlib.contextmanager
 def open_folder(config: Sweep, network: Network, plan: Plan, part: Part) -> Iterator[Folder]:
     """Create or reopen the folder of a sweep, and hold the lock of one part of it.
@@ -88,8 +113,6 @@ def open_folder(config: Sweep, network: Network, plan: Plan, part: Part) -> Iter
         OSError: the folder cannot be written to.
     """
     path = config.out
-    if path.exists() and not path.is_dir():
-        raise SweepError(f"{path}: is a file; expected a folder for the results")
     path.mkdir(parents=True, exist_ok=True)
     folder = Folder(path, part, plan.total >= NESTED_FROM)
     with lock.acquire(path, part):

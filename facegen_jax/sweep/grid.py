@@ -11,6 +11,8 @@ from .settings import SweepError
 
 Point = dict[str, Value]
 """One combination: values by field name."""
+MOST = 1_000_000
+"""Combinations of a grid, or values of one field: more are a slip of the hand."""
 
 
 def points(grid: Sequence[str], zipped: Sequence[str] = (), *, own: bool = False) -> list[Point]:
@@ -38,6 +40,9 @@ def points(grid: Sequence[str], zipped: Sequence[str] = (), *, own: bool = False
     if len({len(values) for values in columns.values()}) > 1:
         lengths = ", ".join(f"{name} has {len(values)}" for name, values in columns.items())
         raise SweepError(f"--zip: the lists must have equal lengths; {lengths} values")
+    count = math.prod(map(len, axes.values()))
+    if count > MOST:
+        raise SweepError(f"--grid: {count} combinations, more than {MOST}; give fewer values")
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return [
         dict(zip(axes, values, strict=True)) | row
@@ -70,21 +75,21 @@ def _expand(name: str, text: str, where: str) -> list[str]:
     try:
         low, high = float(first), float(last)
         if not options:
-            if low != int(low) or high != int(high):
+            if low != int(low) or high != int(high) or high - low >= MOST:
                 raise ValueError
             return [str(number) for number in range(int(low), int(high) + 1)] or [text]
         count, logarithmic = int(options[0]), options[1:] == ["log"]
         if (
-            count < 2
+            not 2 <= count <= MOST
             or len(options) > 1 + logarithmic
             or (logarithmic and min(low, high) <= 0)
-            or not math.isfinite(low + high)
+            or not math.isfinite(high - low)
         ):
             raise ValueError
-    except ValueError:
+    except (ValueError, OverflowError):
         raise SweepError(
             f"{where}: a range is FIRST..LAST of whole numbers, FIRST..LAST:COUNT, or "
-            "FIRST..LAST:COUNT:log above 0"
+            f"FIRST..LAST:COUNT:log above 0, of at most {MOST} numbers"
         ) from None
     fractions = [index / (count - 1) for index in range(count)]
     if logarithmic:

@@ -90,23 +90,28 @@ class Sweep(Options, Running, Experiment):
         return Edit(Path(), Path(), **shared)
 
 
+LEAST = {
+    "batch_size": 1,
+    "max_failures": 0,
+    "checkpoint_steps": 0,
+    "frames_every": 0,
+    "processes": 1,
+    "process": 0,
+}
+"""Least values of whole numbers."""
+
+
 def check(config: Sweep) -> None:
     """Refuse options that cannot work.
 
     Raises:
         SweepError: says what was expected, what came, and what to do.
     """
-    minimums = {
-        "batch-size": (config.batch_size, 1),
-        "max-failures": (config.max_failures, 0),
-        "checkpoint-steps": (config.checkpoint_steps, 0),
-        "frames-every": (config.frames_every, 0),
-        "processes": (config.processes, 1),
-        "process": (config.process, 0),
-    }
-    for name, (number, minimum) in minimums.items():
-        if isinstance(number, int) and number < minimum:
-            raise SweepError(f"--{name} must be at least {minimum}, not {number}")
+    for name, least in LEAST.items():
+        number = getattr(config, name)
+        if isinstance(number, int) and not least <= number < 2**31:
+            option = name.replace("_", "-")
+            raise SweepError(f"--{option} must be at least {least} and below 2^31, not {number}")
     if len(config.strength) != 1:
         raise SweepError(
             "--strength takes one number in a sweep; vary it with --grid strength=0.5,1,1.5"
