@@ -34,7 +34,6 @@ def run(config: Show) -> int:
         galleries: Galleries = []
         for folder in config.folders:
             gallery = load_gallery(folder)
-            print(gallery.understood, flush=True)  # before thousands of faces are described
             with progress_bar("faces described") as progress:
                 described = describe(gallery, network, mode=config.align, progress=progress)
             galleries.append((gallery, described))
@@ -45,8 +44,10 @@ def run(config: Show) -> int:
         print(f"{PROG}: stopped; features are kept, the same command resumes", file=sys.stderr)
         return 1
     unreadable = [failure for _, each in galleries for failure in each.failures if failure]
-    for remark in (*(each.note for _, each in galleries if each.note), *unreadable):
-        note(PROG, remark)
+    tables = [gallery.remark for gallery, _ in galleries if config.directions or config.baselines]
+    for remark in (*tables, *(each.note for _, each in galleries), *unreadable):
+        if remark:
+            note(PROG, remark)
     return 1 if unreadable else 0
 
 
@@ -117,6 +118,7 @@ def _lines(gallery: Gallery, described: Described, mode: str) -> list[str]:
     missed = int((np.isnan(described.landmarks).any((1, 2)) & readable).sum())
     note = f"{missed} faces were not detected; the centre of the image is used for them"
     return [
+        gallery.understood,
         f"{gallery.folder}: {len(gallery.filenames)} faces, {people or 'unknown'} people",
         f"{'':{width}} {'with':>8} {'without':>8} {'unknown':>8}",
         *rows,
