@@ -19,6 +19,8 @@ from facegen_jax.network.vgg_face import CONVOLUTIONS, DENSE, VGGFace
 
 pytestmark = pytest.mark.long
 SHAPES = check.expected_shapes(VGGFace(), 224)
+FULL = [case for case in CONVERTIBLE if case.name != "flax-msgpack-training"]
+"""Without the one that takes three times the memory: an optimizer has two more networks."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def converted(name, network, folder):
     return source, dest
 
 
-@pytest.mark.parametrize("case", CONVERTIBLE, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", FULL, ids=lambda case: case.name)
 def test_every_layout_is_bit_equal(case, network, tmp_path):
     source, dest = converted(case.name, network, tmp_path)
     with safetensors.safe_open(dest, "np") as file:
