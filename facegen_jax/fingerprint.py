@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import jax
@@ -45,6 +45,10 @@ def _parts(value: object, modules: dict[str, ModuleType], seen: set[int]) -> Ite
     if id(value) in seen:
         return
     seen.add(id(value))
+    if isinstance(value, ModuleType):
+        _collect(value, modules)
+        yield value.__name__
+        return
     _collect(_module_of(value), modules)
     _collect(_module_of(type(value)), modules)
     if isinstance(value, np.ndarray | jax.Array):
@@ -70,7 +74,8 @@ def _children(value: Any) -> list[object]:
         return [value.func, value.args, value.keywords]
     if inspect.isfunction(value):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        code = [] if _has_file(_module_of(value)) else [value.__code__]  # as in notebooks
+        # In a notebook there is no file that would be hashed as a whole.
+        code = [] if _has_file(_module_of(value)) else [value.__code__, *_named(value)]
         return [value.__defaults__, value.__kwdefaults__, *cells, *code]
     if inspect.ismethod(value):
         return [value.__self__, value.__func__]
@@ -82,6 +87,29 @@ def _children(value: Any) -> list[object]:
         names = [each.name for each in dataclasses.fields(value)]
         return [type(value), *(getattr(value, name) for name in names)]
     return [type(value), *vars(value).values()] if hasattr(value, "__dict__") else [type(value)]
+
+
+def _named(function: FunctionType) -> list[object]:
+    """List what the code of a function names outside of it: helpers, constants, modules.
+
+    Callables of installed packages stand for themselves by their names.
+    """
+    names = sorted({name for code in _codes(function.__code__) for name in code.co_names})
+    values = [function.__globals__[name] for name in names if name in function.__globals__]
+    return [
+        f"{value.__module__}.{getattr(value, '__qualname__', '')}"
+        if callable(value) and _is_foreign(_module_of(value))
+        else value
+        for value in values
+    ]
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield code with the functions and comprehensions inside it."""
+    yield code
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _codes(each)
 
 
 def _module_of(value: object) -> ModuleType | None:
@@ -96,10 +124,14 @@ def _has_file(module: ModuleType | None) -> bool:
     return bool(getattr(module, "__file__", None))
 
 
+def _is_foreign(module: ModuleType | None) -> bool:
+    return (getattr(module, "__file__", None) or "").startswith(_FOREIGN)
+
+
 def _collect(module: ModuleType | None, modules: dict[str, ModuleType]) -> None:
     """Add a user module, and those that it imports."""
     path = getattr(module, "__file__", None)
-    if module is None or not path or module.__name__ in modules or path.startswith(_FOREIGN):
+    if module is None or not path or module.__name__ in modules or _is_foreign(module):
         return
     modules[module.__name__] = module
     for node in ast.walk(ast.parse(Path(path).read_bytes())):

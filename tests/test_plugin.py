@@ -164,3 +164,35 @@ def test_code_without_a_file_is_hashed_by_its_bytecode():
     one, same, other = (fingerprint(defined(source.format(n))) for n in (2, 2, 3))
     assert one == same
     assert one != other
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("def helper(x): return x", "def helper(x): return 2 * x"),
+        ("helper = jax.jit(lambda x: x)", "helper = jax.jit(lambda x: 2 * x)"),
+        ("n = 1\ndef helper(x): return n * x", "n = 2\ndef helper(x): return n * x"),
+        (
+            "n = np.zeros(3)\ndef helper(x): return [n * each for each in x]",
+            "n = np.ones(3)\ndef helper(x): return [n * each for each in x]",
+        ),
+        ("helper = jnp.mean", "helper = jnp.sum"),
+        (
+            "helper = functools.partial(jnp.mean, axis=0)",
+            "helper = functools.partial(jnp.mean, axis=1)",
+        ),
+        ("import numpy as helper", "import math as helper"),
+    ],
+)
+def test_what_a_notebook_defines_elsewhere_counts(before, after):
+    """A function of a notebook names others, which may be changed and run again."""
+
+    def defined(helper: str) -> object:
+        names: dict = {"__name__": "prompt"}
+        exec("import functools, jax, jax.numpy as jnp, numpy as np", names)
+        exec(f"{helper}\ndef loss(features, target, mask): return helper(features)", names)
+        return names["loss"]
+
+    one, same, other = (fingerprint(defined(each)) for each in (before, before, after))
+    assert one == same
+    assert one != other
