@@ -8,6 +8,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from conftest import TINY
 
@@ -24,8 +25,8 @@ OBJECTIVE = (
     + t.Attribute(("conv1_2", "conv2_2", "conv3_3", "conv4_3"))
     + 0.1 * t.TotalVariation()
 )
-TRACES = {"adam": 2, "sgd": 2}
-"""Of the network: the targets, and the loss with its gradient."""
+TRACES = 2
+"""Of the network in one edit: the targets, and the loss with its gradient."""
 COMPILATIONS = 40
 """Of a first edit in a new process, most of them single operations."""
 NETWORKS = {"tiny": (TINY, 32), "small": (VGGFace((16, 32, 64, 128, 128), ()), 112)}
@@ -61,21 +62,20 @@ def events():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-@pytest.mark.parametrize("optimizer", TRACES)
-def test_a_descent_is_traced_and_compiled_once(params, picture, guide, events, optimizer):
+def test_a_descent_is_traced_and_compiled_once(params, picture, guide, events):
     backbone = Counting(TINY, 32, (1, 1))
     network = Network(backbone, params)
 
     def solve(images, steps):
         problem = p.from_guides(network, OBJECTIVE, images[0], images[1:])
-        Solver(OBJECTIVE, steps, optimizer).run(network, problem)
+        Solver(OBJECTIVE, steps).run(network, problem)
 
     solve([picture, guide], 12)
-    assert len(backbone.traced) == TRACES[optimizer]
+    assert len(backbone.traced) <= TRACES
     assert 0 < events.count("backend_compile_duration") <= COMPILATIONS
     events.clear()
     solve([guide, picture], 25)
-    assert len(backbone.traced) == TRACES[optimizer]
+    assert len(backbone.traced) <= TRACES
     assert "backend_compile_duration" not in events
     assert "jaxpr_trace_duration" not in events
 
@@ -84,11 +84,11 @@ def test_a_descent_is_traced_and_compiled_once(params, picture, guide, events, o
 def test_a_step_takes_no_more_flops_and_bytes(name, sequential):
     """Loops count once: this is a step of one problem on a CPU, of two on an accelerator."""
     cost = _lowered(*NETWORKS[name], sequential).cost_analysis()
-    flops, moved = cost["flops"] / 1e6, cost["bytes accessed"] / 1e6
-    most = LIMITS[name, sequential]
-    assert flops <= most[0], f"{flops:.4g} million FLOPs, not {most[0]}"
-    assert moved <= most[1], f"{moved:.4g} megabytes, not {most[1]}"
-    assert flops >= 0.8 * most[0], f"{flops:.4g} million FLOPs: lower the limit"
+    found = np.array([cost["flops"], cost["bytes accessed"]]) / 1e6
+    limit = np.array(LIMITS[name, sequential])
+    message = f"{found} million FLOPs and megabytes, the limits are {limit}"
+    assert np.all(found <= limit), message
+    assert np.all(found > 0.8 * limit), f"{message}: lower them"
 
 
 def _lowered(module, size, sequential):
