@@ -4,11 +4,27 @@ An image is RGB, float32, in [0, 1], shaped `height width 3`. The value range an
 network expects are applied inside its own module, such as `vgg_face`, and nowhere else.
 """
 
+import sys
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+if TYPE_CHECKING:
+    from jaxtyping import Array
+else:
+
+    class _JaxArray(type):
+        """Knows JAX's arrays without importing JAX, which processes that read photos do without."""
+
+        def __instancecheck__(cls, value: Any) -> bool:
+            jax = sys.modules.get("jax")
+            return jax is not None and isinstance(value, jax.Array)
+
+    class Array(metaclass=_JaxArray):
+        """Stands for `jax.Array`."""
+
 
 AnyArray: TypeAlias = Array | np.ndarray
 Image: TypeAlias = Float[AnyArray, "height width 3"]

@@ -161,8 +161,9 @@ def test_classify_returns_probabilities(params, picture, guide):
     )
     network = Network(vgg_face.backbone_of(params, 32), params, "tiny")
     identity = probabilities[0].argmax()
-    for image, expected in zip(images, probabilities[:, identity], strict=True):
-        probability = metrics.identity_probability(network, image, picture)
+    judged = metrics.judge(network, images)
+    for image, expected in zip(judged, probabilities[:, identity], strict=True):
+        probability = metrics.identity_probability(image, judged[0])
         assert probability == pytest.approx(float(expected), rel=1e-4)
 
 

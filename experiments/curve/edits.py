@@ -15,10 +15,11 @@ from facegen_jax.descent.problem import Problem, stack
 from facegen_jax.descent.solution import Solution
 from facegen_jax.descent.solver import Solver
 from facegen_jax.edit import calibration
-from facegen_jax.edit.material import Material, assemble, gather, program
+from facegen_jax.edit.material import Material, gather, program
 from facegen_jax.edit.pool import Pool
 from facegen_jax.edit.request import Request, resolve
 from facegen_jax.edit.settings import Edit, Weights
+from facegen_jax.edit.stacking import assemble
 from facegen_jax.gallery.labels import Choice, Gallery, having, knows, lacking
 from facegen_jax.network.protocol import Network
 from facegen_jax.types import Image

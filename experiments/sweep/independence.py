@@ -20,9 +20,10 @@ import tyro
 
 from facegen_jax import Solver, load_network, stack
 from facegen_jax.descent.problem import Problem
-from facegen_jax.edit.material import assemble, gather, program
+from facegen_jax.edit.material import gather, program
 from facegen_jax.edit.request import Request, resolve
 from facegen_jax.edit.settings import Edit
+from facegen_jax.edit.stacking import assemble
 from facegen_jax.network.protocol import Network
 
 OptimizerName = Literal["adam", "sgd", "lbfgs"]

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from ..bars import continued, following
+from ..network.devices import sharding, sharing
 from ..network.features import as_network
 from ..network.protocol import Network
 from ..types import Follow, Params
 from .checks import check_stacked
-from .devices import sharding, sharing
 from .problem import Problem, stack
 from .program import CHUNK, initial_state, prepared, run_chunk
 from .solution import Solutions

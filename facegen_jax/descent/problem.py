@@ -12,6 +12,7 @@ from ..network.protocol import Network
 from ..types import AnyArray, Features, Image, Mask, Params, Scalar
 from . import targets
 from .checks import check_image, check_single
+from .masks import resized
 from .objective import ATTRIBUTE, REFERENCE, Objective, Targets
 
 
@@ -133,26 +134,21 @@ def _build(
 ) -> Problem:
     """Assemble a problem from the reference's own maps, and check that the objective can read
     it."""
-    for name, mask in (masks or {}).items():
-        if jnp.shape(mask) != own["image"].shape[:2]:
-            raise ValueError(
-                f"the mask {name!r} has shape {jnp.shape(mask)}, the reference "
-                f"{own['image'].shape[:2]}; they must be equal"
-            )
     if set(more or ()) & {REFERENCE, ATTRIBUTE}:
         raise ValueError(f"further targets need names other than {REFERENCE!r} and {ATTRIBUTE!r}")
-    resized = {
-        name: {
-            layer: _resize_mask(mask, (maps.shape[0], maps.shape[1]))
-            for layer, maps in own.items()
-            if maps.ndim == 3
-        }
-        for name, mask in (masks or {}).items()
-    }
     maps = {REFERENCE: own, ATTRIBUTE: attribute, **(more or {})}
-    built = Targets(jax.tree.map(jnp.asarray, maps), resized)
-    _evaluate.eval_shape(objective, own, built, jnp.zeros(len(objective.terms)))
+    built = Targets(jax.tree.map(jnp.asarray, maps), resized(masks or {}, own))
+    check_readable(objective, own, built)
     return Problem(own["image"], built)
+
+
+def check_readable(objective: Objective, own: Features, built: Targets) -> None:
+    """Check that an objective can read its targets, from their shapes; `own` is the reference's.
+
+    Raises:
+        ValueError: targets that the objective lacks, or an error in a term.
+    """
+    _evaluate.eval_shape(objective, own, built, jnp.zeros(len(objective.terms)))
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -182,7 +178,7 @@ def amplified(problem: Problem, factor: float | Float[Array, "*batch"]) -> Probl
     return problem._replace(targets=targets._replace(maps=maps))
 
 
-def with_noise(problem: Problem, key: jax.Array, amount: float) -> Problem:
+def with_noise(problem: Problem, key: jax.Array, amount: float | Scalar) -> Problem:
     """Start from the reference plus Gaussian noise of this standard deviation, clipped to [0,
     1]."""
     noise = jax.random.normal(key, problem.start.shape, jnp.float32)
@@ -207,7 +203,3 @@ def structure(problem: Problem) -> tuple[Any, ...]:
     """Return what problems must share to be stacked: layers, masks, numbers and shapes."""
     leaves, tree = jax.tree.flatten(problem)
     return tree, *map(jnp.shape, leaves)
-
-
-def _resize_mask(mask: Mask, shape: tuple[int, int]) -> Float[Array, "rows columns"]:
-    return jax.image.resize(jnp.asarray(mask, jnp.float32), shape, "linear", antialias=True)

@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Float
 
 from ..bars import following
+from ..network.devices import mesh_of, one_core_each
 from ..network.features import as_network
 from ..network.precision import FULL, Precision
 from ..network.protocol import Network
@@ -17,7 +18,6 @@ from ..numbers import in_range
 from ..types import Follow, Params
 from .canvas import Canvas, Pixels
 from .checks import check_single, check_stacked
-from .devices import mesh_of, one_core_each
 from .objective import Objective
 from .optimizer import Optimizer, as_optimizer
 from .problem import Problem, stack

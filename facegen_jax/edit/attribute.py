@@ -11,13 +11,22 @@ from ..types import Image
 from . import difference, guides
 from .parsing import EditError
 from .pool import Pool
+from .recall import Recall, make_anew
 from .recipe import TUNED_LAYERS
 from .request import AttributeSource, Request
 from .source import Source
 
 
-def find(request: Request, network: Network, reference: Face, pool: Pool | None = None) -> Source:
+def find(
+    request: Request,
+    network: Network,
+    reference: Face,
+    pool: Pool | None = None,
+    recall: Recall = make_anew,
+) -> Source:
     """Return the attribute that was asked for; `pool` is the opened gallery if one is named.
+
+    Named directions are the same for every reference, so `recall` may have them already.
 
     Raises:
         EditError, ImageError, AlignError, CheckpointError, GalleryError: what is missing or wrong.
@@ -28,9 +37,14 @@ def find(request: Request, network: Network, reference: Face, pool: Pool | None 
         source = difference if request.target == "difference" else guides
         return source.from_pool(request, network, reference, pool)
     if request.options.guides:
-        return guides.from_files(request, network, reference)
+        return guides.from_files(request, network, reference, recall)
     if request.gains:
         return _from_channels(request, network, reference.image)
+    key = (request.attributes, request.options.directions, network.sha256)
+    return recall(key, lambda: _named(request, network))
+
+
+def _named(request: Request, network: Network) -> Source:
     directory = request.options.directions
     named = [
         (load_direction(network, name, directory), amount) for name, amount in request.attributes

@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from ..descent.batch import padded
 from ..descent.problem import Problem, amplified
 from ..names import by_spelling, normalise
 from ..network import metrics
+from ..network.devices import home, place
 from ..network.protocol import Network
 from ..types import Images
 from .material import Material, program, weights
@@ -76,45 +75,49 @@ def applies(request: Request, network: Network, material: Material) -> bool:
     )
 
 
-def factors(
-    cases: Sequence[Case], network: Network, problems: Problem, size: int | None = None
-) -> list[float]:
+def factors(cases: Sequence[Case], network: Network, problems: Problem) -> list[float]:
     """Return the factor on the strength of each edit, by a trial descent.
 
     Args:
         cases: edits that `applies` accepts.
         network: the network that solves and scores them.
-        problems: their problems, stacked.
-        size: pad the trials to this number and spread them over all devices.
+        problems: their problems, stacked; those beyond the cases only fill the batch.
     """
     neutral = [resolve(replace(case.request.options, **NEUTRAL, jitter=Jitter())) for case in cases]
-    pairs = zip(neutral, cases, strict=True)
+    pairs, count, size = zip(neutral, cases, strict=True), len(cases), len(problems.start)
     numbers = [weights(request, network, case.material) for request, case in pairs]
     strengths = np.array([abs(case.request.options.strength[0]) for case in cases])
     trials = problems._replace(
-        weights=jnp.array(numbers, jnp.float32),
-        learning_rate=jnp.full(len(cases), neutral[0].learning_rate, jnp.float32),
-        seed=jnp.zeros(len(cases), jnp.uint32),
+        weights=_filled(np.array(numbers, np.float32), size),
+        learning_rate=np.full(size, neutral[0].learning_rate, np.float32),
+        seed=np.zeros(size, np.uint32),
     )
-    images = references = problems.targets.reference["image"]
-    tried, scores = [np.zeros(len(cases))], [_scores(network, images)]
-    found, solver = np.ones(len(cases)), program(neutral[0], network)
+    images = references = np.asarray(problems.targets.reference["image"])[:count]
+    tried, scores = [np.zeros(count)], [_scores(network, images, size)]
+    found, solver = np.ones(count), program(neutral[0], network)
     for steps in TRIALS:
-        trial = amplified(trials._replace(start=images), jnp.asarray(found / strengths))
-        stacked = padded(trial, size) if size else (trial, None)
-        solutions = replace(solver, steps=steps).run_stacked(network, *stacked)
-        images = jnp.stack([solution.image for solution in solutions])
+        factor = _filled((found / strengths).astype(np.float32), size)
+        trial = amplified(trials._replace(start=_filled(images, size)), factor)
+        trial = place(trial, home(network.params))
+        solutions = replace(solver, steps=steps).run_stacked(network, trial, count)
+        images = np.stack([solution.image for solution in solutions])
         tried.append(found)
-        scores.append(_scores(network, images))
+        scores.append(_scores(network, images, size))
         rows = zip(cases, np.stack(tried, 1), np.stack(scores, 1), strict=True)
         found = np.array([_factor(case, network, *points) for case, *points in rows])
-        ratio = jnp.reshape(jnp.asarray(found / tried[-1], jnp.float32), (-1, 1, 1, 1))
-        images = jnp.clip(references + ratio * (images - references), 0, 1)
+        ratio = np.reshape((found / tried[-1]).astype(np.float32), (-1, 1, 1, 1))
+        images = np.clip(references + ratio * (images - references), 0, 1)
     return found.tolist()
 
 
-def _scores(network: Network, images: Images) -> Float[np.ndarray, "batch attributes"]:
-    return np.asarray(metrics.attribute_scores(network, images))
+def _filled(rows: np.ndarray, size: int) -> np.ndarray:
+    """Repeat the last row up to `size` rows."""
+    return rows[np.minimum(np.arange(size), len(rows) - 1)]
+
+
+def _scores(network: Network, images: Images, size: int) -> Float[np.ndarray, "batch attributes"]:
+    logits = [judged.logits for judged in metrics.judge(network, images, size)]
+    return np.array(logits)
 
 
 def _factor(

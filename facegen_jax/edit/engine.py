@@ -7,20 +7,24 @@ from typing import NamedTuple
 
 from ..bars import continued
 from ..descent.objective import Objective
-from ..descent.problem import Problem, amplified, stack
+from ..descent.problem import Problem, amplified
 from ..descent.solution import Solution
+from ..descent.solver import Solver
 from ..faces import image
 from ..faces.strip import strip
 from ..network.checkpoint import load_network
+from ..network.metrics import Judged
 from ..network.protocol import Network
 from ..types import Image, Progress, StepProgress
 from .calibration import Case, applies, factors
 from .checks import check_outputs
-from .material import Finished, Material, assemble, finish, gather, program
+from .finished import Finished, Solved, finish, written
+from .material import Material, gather, program
 from .pool import open_pool
 from .record import chosen_guides, describe, write_record
 from .request import AttributeSource, Own, Request, resolve
 from .settings import Edit
+from .stacking import Prepared, prepare, stack
 
 
 class Outcome(NamedTuple):
@@ -30,6 +34,8 @@ class Outcome(NamedTuple):
     """The edit's options, with this strength and output alone."""
     solution: Solution
     finished: Finished
+    written: Image
+    """The final image, or the whole photo with it pasted back."""
     reference: Image
     """The face as it was edited, `height width 3` in [0, 1]."""
     record: dict[str, object]
@@ -77,40 +83,47 @@ def edit(
     network = network or load_network(options.params)
     solver = program(request, network)
     material = gather(request, network, open_pool(request, network, progress))
-    began = time.perf_counter()
-    solver.compile(network, assemble(request, network, material))
-    compiled = round(time.perf_counter() - began, 3)
-    outcomes: list[Outcome] = []
-    calibrated: dict[float, float] = {}
+    compiled = _compile(solver, network, prepare(request, network, material))
+    outcomes, calibrated, memory = list[Outcome](), dict[float, float](), dict[str, Judged]()
     for index, (strength, out) in enumerate(zip(options.strength, options.outputs, strict=True)):
         single = resolve(dataclasses.replace(options, strength=(strength,), out=out), own)
         began = time.perf_counter()
         problem, factor = _problem(single, network, material, calibrated)
         if outcomes:
-            problem = problem._replace(start=outcomes[-1].finished.image)
+            problem = problem._replace(start=outcomes[-1].finished.image[None])
         follow = step_progress and continued(step_progress, index * options.steps)
-        solution = solver.run(network, problem, follow)
+        (solution,) = solver.run_stacked(network, problem, progress=follow)
         seconds = {"compile": compiled, "run": round(time.perf_counter() - began, 3)}
-        outcomes.append(_outcome(single, network, material, solution, factor, seconds))
+        solved = Solved(single, material, solution.image, factor)
+        (finished,) = finish(network, [solved], memory, size=1)
+        outcomes.append(_outcome(single, network, material, solution, finished, seconds))
         if solution.status == "interrupted":
             break
     _write(options, material, outcomes)
     return outcomes
 
 
+def _compile(solver: Solver, network: Network, prepared: Prepared) -> float:
+    """Compile by taking no step; return the seconds that it took."""
+    began = time.perf_counter()
+    problems = stack(network, [prepared])
+    solver.advance(network, problems, solver.start(network, problems), 0)
+    return round(time.perf_counter() - began, 3)
+
+
 def _problem(
     request: Request, network: Network, material: Material, known: dict[float, float]
 ) -> tuple[Problem, float | None]:
-    """Build the problem at its calibrated strength.
+    """Build the problem at its calibrated strength, as a batch of one.
 
     Also return the factor on the strength, None without one; it is measured once for either sign.
     """
-    problem = assemble(request, network, material)
+    problem = stack(network, [prepare(request, network, material)])
     if not applies(request, network, material):
         return problem, None
     sign = math.copysign(1, request.options.strength[0])
     if sign not in known:
-        (known[sign],) = factors([Case(request, material)], network, stack([problem]))
+        (known[sign],) = factors([Case(request, material)], network, problem)
     return amplified(problem, known[sign]), known[sign]
 
 
@@ -119,24 +132,23 @@ def _outcome(
     network: Network,
     material: Material,
     solution: Solution,
-    factor: float | None,
+    finished: Finished,
     seconds: dict[str, float],
 ) -> Outcome:
     options, chosen = request.options, material.source.chosen
-    finished = finish(request, network, material, solution.image, factor)
     solution = dataclasses.replace(solution, image=finished.image)
     inputs = [*options.inputs, *(path for path, _ in chosen)]
     record = describe(options, inputs, network, solution, finished.scores, seconds)
     if chosen:
         record["guides"] = chosen_guides(chosen)
     record["notes"] = list(material.notes)
-    reference = material.reference.image
-    return Outcome(options, solution, finished, reference, record, material.notes)
+    reference, whole = material.reference.image, written(request, material, finished)
+    return Outcome(options, solution, finished, whole, reference, record, material.notes)
 
 
 def _write(options: Edit, material: Material, outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
-        image.save(outcome.options.out, outcome.finished.written)
+        image.save(outcome.options.out, outcome.written)
         write_record(outcome.options.out.with_suffix(".json"), outcome.record)
     if options.strip:
         guides = [("guide", guide.image) for guide in material.source.guides]

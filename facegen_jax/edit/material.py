@@ -1,30 +1,26 @@
-"""What an edit is solved from: aligned faces, attribute, masks; its program, problem, finished
-image.
+"""What an edit is solved from: aligned faces, attribute, masks; its program.
 
 `program` looks at the options alone, so that a sweep knows which edits share a compiled program
 before it opens any image.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..descent.objective import Objective
-from ..descent.problem import Problem, from_direction, with_noise
 from ..descent.solver import Solver
-from ..descent.terms import MapDistance
-from ..faces import align, colour, geometry
+from ..faces import align, photos
+from ..faces.photos import Wanted
 from ..network.protocol import Network, check_layers
-from ..types import Image, Mask
+from ..types import Mask
 from . import attribute, masks, recipe
 from .parsing import EditError
 from .pool import Pool
+from .recall import Recall, make_anew
 from .recipe import INSIDE
-from .record import edit_scores
 from .request import Request
-from .settings import Edit
 from .source import Source
 
 
@@ -45,17 +41,16 @@ class Material(NamedTuple):
         return tuple(note for note in (*faces, *self.mask_notes, self.source.note) if note)
 
 
-class Finished(NamedTuple):
-    """A result with its final colours."""
-
-    image: Image
-    written: Image
-    """The image, or the whole photo with it pasted back."""
-    scores: dict[str, object]
-
-
-def gather(request: Request, network: Network, pool: Pool | None = None) -> Material:
+def gather(
+    request: Request, network: Network, pool: Pool | None = None, recall: Recall = make_anew
+) -> Material:
     """Read the images and find the attribute.
+
+    Args:
+        request: the edit.
+        network: the network that solves it.
+        pool: the opened gallery, if one is named.
+        recall: finds again what other edits have made already: the reference, a named attribute.
 
     Raises:
         EditError, ImageError, CheckpointError, GalleryError, AlignError: ValueErrors of one line.
@@ -66,15 +61,29 @@ def gather(request: Request, network: Network, pool: Pool | None = None) -> Mate
             f"--colour-at {options.colour_at} needs a region where the attribute acts; "
             "give --region or --mask"
         )
-    reference = align.load_face(
-        options.reference, request.size(network), options.align, _pick(options)
-    )
-    source = attribute.find(request, network, reference, pool)
+    wanted = face_wanted(request, network)
+    reference = recall(wanted, lambda: photos.read(wanted))
+    source = attribute.find(request, network, reference, pool, recall)
     if pool:
         source = source._replace(note=pool.note)
     names = _mask_names(objective(request, network, 1.0))
     built = masks.build(request.inside, request.held, names, reference)
     return Material(reference, source, built.masks, built.notes)
+
+
+def face_wanted(request: Request, network: Network) -> Wanted:
+    """Return which face an edit changes, and whether the photo around it is needed too."""
+    options = request.options
+    by_file = isinstance(request.inside, Path) or isinstance(request.held, Path)
+    return Wanted(
+        options.reference,
+        request.size(network),
+        options.align,
+        options.face,
+        options.landmarks,
+        options.box,
+        photo=options.paste_back or by_file or request.source is not None,
+    )
 
 
 def _mask_names(terms: Objective) -> set[str]:
@@ -120,71 +129,9 @@ def program(request: Request, network: Network) -> Solver:
 
 def weights(request: Request, network: Network, material: Material) -> tuple[float, ...]:
     """Return the weights of an edit's objective."""
-    return objective(request, network, _area(material.masks)).weights
+    return objective(request, network, area(material.masks)).weights
 
 
-def _area(built: dict[str, Mask]) -> float:
+def area(built: dict[str, Mask]) -> float:
     """Return the share of the image that the attribute's region covers."""
     return float(np.mean(built[INSIDE])) if INSIDE in built else 1.0
-
-
-def assemble(request: Request, network: Network, material: Material) -> Problem:
-    """Build the problem for the first strength, with loss weights, learning rate and seed of its
-    own."""
-    (reference, source, built, _), options = material, request.options
-    terms = objective(request, network, _area(built))
-    direction = source.direction
-    if request.objective is None:  # a direction's further layers would be copied for nothing
-        acting = {
-            layer
-            for term in terms.terms
-            if isinstance(term, MapDistance) and term.target == "attribute"
-            for layer in term.layers
-        }
-        direction = {layer: maps for layer, maps in direction.items() if layer in acting}
-    problem = from_direction(
-        network, terms, reference.image, direction, options.strength[0], masks=built
-    )
-    if options.noise:
-        problem = with_noise(problem, jax.random.key(options.seed), options.noise)
-    return problem._replace(
-        weights=jnp.array(terms.weights, jnp.float32),
-        learning_rate=jnp.float32(request.learning_rate),
-        seed=jnp.uint32(options.seed),
-    )
-
-
-def finish(
-    request: Request,
-    network: Network,
-    material: Material,
-    result: Image,
-    factor: float | None = None,
-) -> Finished:
-    """Match the result's colours, score it, and paste it back, as the options ask.
-
-    `factor` is what calibration multiplied the strength by, for the record.
-    """
-    (reference, source, built, _), options = material, request.options
-    inside = built.get(INSIDE)
-    where = None
-    if inside is not None and options.colour_at != "everywhere":
-        where = inside if options.colour_at == "inside" else 1 - inside
-    result = np.asarray(colour.matched(options.colour, result, reference.image, where))
-    guides = [guide.image for guide in source.guides]
-    scores = edit_scores(network, result, reference.image, source.heads, guides)
-    if factor is not None:
-        scores["strength_factor"] = factor
-    written = result
-    if options.paste_back:
-        placed = (reference.photo, reference.placement)
-        written = geometry.paste_back(*placed, reference.image, result)
-    return Finished(result, written, scores)
-
-
-def _pick(options: Edit) -> align.Pick:
-    """Return which face of the reference to edit."""
-    landmarks = np.array(options.landmarks).reshape(5, 2) if options.landmarks else None
-    left, top, right, bottom = options.box or (0, 0, 0, 0)
-    box = (left, top, right, bottom) if options.box else None
-    return align.Pick(options.face, landmarks, box)

@@ -13,25 +13,24 @@ from typing import Any
 import jax
 
 from ..descent.solution import Solution
-from ..faces import image
 from ..files import digest, write_atomically
 from ..names import by_spelling, normalise
 from ..network import metrics
+from ..network.metrics import Judged
 from ..network.protocol import DESCRIPTOR, LOGITS, Network
 from ..network.vgg_face import MEAN_RGB, VGGBackbone
-from ..types import Image
 
 PACKAGES = ("facegen_jax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
 
 def edit_scores(
     network: Network,
-    result: Image,
-    reference: Image,
+    result: Judged,
+    reference: Judged,
     heads: Sequence[tuple[str, float]] = (),
-    guides: Sequence[Image] = (),
+    guides: Sequence[Judged] = (),
 ) -> dict[str, object]:
-    """Score an edit at the network's own size; None where the network has no such output.
+    """Score an edit by what a network says of its images; None where it has no such output.
 
     Args:
         network: the judge.
@@ -41,16 +40,14 @@ def edit_scores(
             with a negative amount a fall of the logit counts as a gain.
         guides: the faces that the attribute was taken from.
     """
-    size = (network.size, network.size)
-    result, reference, *guides = (image.resize(each, size) for each in (result, reference, *guides))
     scores: dict[str, object] = {"identity_similarity": None, "attribute_gain": None}
     if network.has(DESCRIPTOR):
-        scores["identity_similarity"] = metrics.identity_similarity(network, result, reference)
+        scores["identity_similarity"] = metrics.identity_similarity(result, reference)
         if guides:
-            similarities = [metrics.identity_similarity(network, result, each) for each in guides]
+            similarities = [metrics.identity_similarity(result, guide) for guide in guides]
             scores["guide_similarity"] = max(similarities)
     if network.has(LOGITS) and not network.attributes:
-        scores["identity_probability"] = metrics.identity_probability(network, result, reference)
+        scores["identity_probability"] = metrics.identity_probability(result, reference)
     gains = _attribute_gains(network, result, reference, heads)
     if gains:
         scores["attribute_gain"] = min(gains.values())
@@ -60,7 +57,7 @@ def edit_scores(
 
 
 def _attribute_gains(
-    network: Network, result: Image, reference: Image, heads: Sequence[tuple[str, float]]
+    network: Network, result: Judged, reference: Judged, heads: Sequence[tuple[str, float]]
 ) -> dict[str, float]:
     known, gains = by_spelling(network.attributes), dict[str, float]()
     for name, amount in heads:

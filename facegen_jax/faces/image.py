@@ -129,7 +129,9 @@ def save(path: str | os.PathLike[str], image: Image, *, durable: bool = False) -
     """
     path, buffer = Path(path), io.BytesIO()
     file_format = PIL.Image.registered_extensions().get(path.suffix.lower(), "PNG")
-    PIL.Image.fromarray(pixels(image)).save(buffer, format=file_format, **profile.tag(file_format))
+    # Level 3 of PNG takes half the time of the default, for 4 % larger files.
+    options = {"compress_level": 3} | profile.tag(file_format)
+    PIL.Image.fromarray(pixels(image)).save(buffer, format=file_format, **options)
     write_atomically(path, buffer.getvalue(), durable=durable)
 
 

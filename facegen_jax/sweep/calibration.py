@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from ..descent.problem import Problem, amplified
 from ..edit.calibration import NEUTRAL, Case, applies, factors
@@ -13,29 +13,29 @@ from .job import Job
 from .work import Ready
 
 
-def calibrated(
-    job: Job, ready: list[Ready], problems: Problem, size: int
-) -> tuple[list[Ready], Problem]:
+def calibrated(job: Job, ready: list[Ready], problems: Problem) -> tuple[list[Ready], Problem]:
     """Return a batch's runs with their factors, and the stacked problems multiplied by them.
 
-    Trials are padded to the size of the batch, so that a resumed sweep rounds as before.
+    Trials are padded as the batch is, so that a resumed sweep rounds as before.
     """
     keys = [_key(job, each) for each in ready]
     rows = {key: row for row, key in reversed(list(enumerate(keys))) if key is not None}
     if not rows:
         return ready, problems
-    new = {key: row for key, row in rows.items() if key not in job.factors}
+    new, size = {key: row for key, row in rows.items() if key not in job.factors}, len(problems[0])
     if new:
-        index = jnp.array(list(new.values()))
-        cases = [Case(ready[row].request, ready[row].material) for row in new.values()]
+        chosen = list(new.values())
+        cases = [Case(ready[row].request, ready[row].material) for row in chosen]
+        index = np.array(chosen + [chosen[-1]] * (size - len(chosen)))
         some = jax.tree.map(lambda leaf: leaf[index], problems)
-        found = dict(zip(new, factors(cases, job.network, some, size), strict=True))
+        found = dict(zip(new, factors(cases, job.network, some), strict=True))
         kept = {key: factor for key, factor in job.factors.items() if key in rows}
         job.factors.clear()
         job.factors.update(kept | found)
     measured = [None if key is None else job.factors[key] for key in keys]
+    numbers = np.ones(size, np.float32)
+    numbers[: len(ready)] = [1.0 if each is None else each for each in measured]
     pairs = zip(ready, measured, strict=True)
-    numbers = jnp.array([1.0 if each is None else each for each in measured], jnp.float32)
     return [each._replace(factor=factor) for each, factor in pairs], amplified(problems, numbers)
 
 

@@ -7,11 +7,13 @@ from typing import NamedTuple
 import jax
 
 from ..descent import batch
-from ..descent.devices import sharing
 from ..descent.problem import Problem, stack
 from ..descent.solver import CHUNK, Solver
 from ..edit.calibration import STEPS, applies
-from ..edit.material import finish
+from ..edit.finished import Solved, finish
+from ..edit.recall import make_anew
+from ..edit.stacking import assemble
+from ..network.devices import sharing
 from ..network.protocol import Network
 from . import work
 from .plan import Group, Plan
@@ -48,17 +50,21 @@ def estimate(config: Sweep, plan: Plan, network: Network, group: Group) -> Estim
     """
     ready, problem = _prepare_first(plan, network, group)
     size = batch_size(config, plan, network, group)
-    # The next batch, which is prepared and stacked beside the current one.
-    upcoming = 2 * size * _bytes((problem, ready.material)) // jax.local_device_count()
+    # Beside the batch that is solved, one is prepared and two are finished, without their maps.
+    beside = 4 * size * _bytes((ready.material.reference, ready.material.masks, problem.start))
     # Resident memory is added last, because compiling raises its peak.
-    memory = batch.memory(group.solver, network, problem, size) + upcoming
+    memory = batch.memory(group.solver, network, problem, size) + beside
     memory += batch.resident()
     compile_seconds, step_seconds, best = _measure(group.solver, network, problem, size)
     began = time.perf_counter()
-    finish(ready.request, network, ready.material, best)
+    _finish(network, ready, best)
     other_seconds = ready.seconds + time.perf_counter() - began
     trial_steps = STEPS if applies(ready.request, network, ready.material) else 0
     return Estimate(size, memory, compile_seconds, step_seconds, other_seconds, trial_steps)
+
+
+def _finish(network: Network, ready: Ready, result: jax.Array) -> None:
+    finish(network, [Solved(ready.request, ready.material, result)], {}, size=1)
 
 
 def _measure(
@@ -96,9 +102,10 @@ def _prepare_first(plan: Plan, network: Network, group: Group) -> tuple[Ready, P
     failures = list[str]()
     for run in group.runs[:MAX_TRIES]:
         try:
-            work.prepare(plan, network, run, work.cached_gather(plan, network))
-            ready, problem = work.prepare(plan, network, run, work.cached_gather(plan, network))
-            finish(ready.request, network, ready.material, problem.start)
+            work.prepare(plan, network, run, make_anew)
+            ready = work.prepare(plan, network, run, make_anew)
+            problem = assemble(ready.request, network, ready.material)
+            _finish(network, ready, problem.start)
             return ready, problem
         except (ValueError, OSError) as error:
             failures.append(str(error))

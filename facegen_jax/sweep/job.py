@@ -10,7 +10,11 @@ from .folder import Folder
 from .plan import Plan
 from .progress import Watch
 from .settings import Sweep
+from .shelf import Shelf
 from .tally import Tally
+
+JUDGED_BYTES = 32 * 2**20
+"""What the network's judgements of faces may take between batches."""
 
 
 class SweepStopped(RuntimeError):
@@ -34,16 +38,13 @@ class Job:
     """Batch size by `Group.program`; halved when memory runs out."""
     factors: dict[Edit, float] = field(default_factory=dict)
     """Calibrated factors of the latest faces, by what they depend on."""
+    judged: Shelf = field(default_factory=lambda: Shelf(JUDGED_BYTES))
+    """What the network said of references and guides; only the finishing thread uses it."""
 
     def stopped(self) -> SweepStopped:
         """Return the exception for a requested stop."""
         finished = self.tally.done + self.tally.failed
         return SweepStopped(f"stopped with {finished} runs done and {self.tally.left} left")
-
-    def stop_if_requested(self) -> None:
-        """Raise if a stop was requested, unless no run is left."""
-        if self.tally.left and self.stop():
-            raise self.stopped()
 
     def check_failures(self) -> None:
         """Raise if more runs failed in this process than the options allow."""

@@ -40,6 +40,9 @@ class Running:
 
     batch_size: int | Literal["auto"] = 16
     """Edits solved together; auto takes as many as fit into memory."""
+    readers: int | Literal["auto"] = "auto"
+    """Processes that find and read faces; auto starts them for a hundred faces or more, and in a
+    script of your own only if you give a number, because each of them imports the script."""
     dry_run: bool = False
     """Print the planned runs with their predicted memory and time, and run nothing."""
     resume: bool = True
@@ -92,6 +95,7 @@ class Sweep(Options, Running, Experiment):
 
 LEAST = {
     "batch_size": 1,
+    "readers": 0,
     "max_failures": 0,
     "checkpoint_steps": 0,
     "frames_every": 0,
