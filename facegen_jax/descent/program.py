@@ -151,9 +151,14 @@ def _descend(
     def descend_if_live(each: tuple[Problem, State]) -> tuple[State, Float[Array, "chunk values"]]:
         return jax.lax.cond(each[1].finite, descend, lambda each: (each[1], untraced), each)
 
-    if program.sequential:
-        return jax.lax.map(descend_if_live, (problems, state))
-    return jax.vmap(descend)((problems, state))
+    if not program.sequential:
+        return jax.vmap(descend)((problems, state))
+    count = len(problems.start)
+    if count == 1:  # XLA unrolls a loop of one, and rounds otherwise than in a longer one
+        problems, state = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), (problems, state))
+        state = state._replace(finite=state.finite & jnp.array([True, False]))
+    solved = jax.lax.map(descend_if_live, (problems, state))
+    return jax.tree.map(lambda leaf: leaf[:count], solved)
 
 
 def _step(
