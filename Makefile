@@ -29,7 +29,7 @@ bench: .venv/.dev
 
 # The documentation site in out/site; the tutorial is executed on the way (a minute).
 docs: .venv/.docs
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:
 	rm -rf .venv out build dist

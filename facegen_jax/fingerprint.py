@@ -92,13 +92,13 @@ def _children(value: Any) -> list[object]:
 def _named(function: FunctionType) -> list[object]:
     """List what the code of a function names outside of it: helpers, constants, modules.
 
-    Callables of installed packages stand for themselves by their names.
+    Functions of installed packages stand for themselves by their names.
     """
     names = sorted({name for code in _codes(function.__code__) for name in code.co_names})
     values = [function.__globals__[name] for name in names if name in function.__globals__]
     return [
-        f"{value.__module__}.{getattr(value, '__qualname__', '')}"
-        if callable(value) and _is_foreign(_module_of(value))
+        f"{value.__module__}.{value.__qualname__}"
+        if hasattr(value, "__qualname__") and _is_foreign(_module_of(value))
         else value
         for value in values
     ]

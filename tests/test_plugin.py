@@ -177,6 +177,8 @@ def test_code_without_a_file_is_hashed_by_its_bytecode():
             "n = np.ones(3)\ndef helper(x): return [n * each for each in x]",
         ),
         ("helper = jnp.mean", "helper = jnp.sum"),
+        ("helper = jnp.square", "helper = jnp.negative"),
+        ("helper = jnp.add", "helper = jnp.multiply"),
         (
             "helper = functools.partial(jnp.mean, axis=0)",
             "helper = functools.partial(jnp.mean, axis=1)",
