@@ -27,7 +27,7 @@ OBJECTIVE = (
 )
 TRACES = 2
 """Of the network in one edit: the targets, and the loss with its gradient."""
-COMPILATIONS = 40
+COMPILATIONS = 35
 """Of a first edit in a new process, most of them single operations."""
 NETWORKS = {"tiny": (TINY, 32), "small": (VGGFace((16, 32, 64, 128, 128), ()), 112)}
 LIMITS = {  # network, whether on a CPU: millions of FLOPs, megabytes before fusion
