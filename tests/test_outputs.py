@@ -112,7 +112,7 @@ def test_sweeps(name, inputs):
 def test_a_sweep_keeps_its_table_of_pairs(inputs):
     (inputs / "out").mkdir()
     (inputs / "pairs.csv").rename(inputs / "out" / "results.csv")
-    with pytest.raises(ValueError, match="results.csv: would overwrite an input"):
+    with pytest.raises(ValueError, match=r"results\.csv: would overwrite an input"):
         next(run_sweep(Sweep(inputs / "out" / "results.csv", inputs / "out")))
 
 

@@ -38,7 +38,8 @@ def best_patches(
     for guide in guides:
         maps = {name: jnp.asarray(each) for name, each in own_maps(network, guide, layers).items()}
         if best is None:
-            best = {name: (jnp.full(each.shape[:2], -jnp.inf), each) for name, each in maps.items()}
+            none = jnp.float32(-jnp.inf)
+            best = {name: (jnp.full(each.shape[:2], none), each) for name, each in maps.items()}
         best = {
             layer: _better(jnp.asarray(query[layer]), maps[layer], *best[layer], reach)
             for layer in layers

@@ -148,7 +148,7 @@ def check_readable(objective: Objective, own: Features, built: Targets) -> None:
     Raises:
         ValueError: targets that the objective lacks, or an error in a term.
     """
-    _evaluate.eval_shape(objective, own, built, jnp.zeros(len(objective.terms)))
+    _evaluate.eval_shape(objective, own, built, jnp.zeros(len(objective.terms), jnp.float32))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -135,8 +135,8 @@ def channel_direction(maps: Features, gains: Mapping[str, Mapping[int, float]]) 
                 known = f"channels 0 to {count - 1}" if count else "no maps here"
                 raise ValueError(f"no channel {layer}:{channel}; {layer} has {known}")
         indices = jnp.array(list(channels))
-        changes = jnp.array([gain - 1 for gain in channels.values()])
-        factors = jnp.zeros(count).at[indices].set(changes)
+        changes = jnp.array([gain - 1 for gain in channels.values()], jnp.float32)
+        factors = jnp.zeros(count, jnp.float32).at[indices].set(changes)
         shape = (1,) * (maps[layer].ndim - 1) + (count,)
         direction[layer] = maps[layer] * jnp.reshape(factors, shape)
     return direction

@@ -65,7 +65,7 @@ class MapDistance(Term):
         values = [self._at(layer, features[layer], maps[layer], masks) for layer in self.layers]
         weights = self.layer_weights or (1.0,) * len(values)
         total = sum(
-            (weight * each for weight, each in zip(weights, values, strict=True)), jnp.zeros(())
+            (weight * each for weight, each in zip(weights, values, strict=True)), jnp.float32(0)
         )
         return total / sum(weights)
 

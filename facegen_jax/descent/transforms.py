@@ -27,8 +27,8 @@ class Shift:
 
     def __call__(self, key: Key[Array, ""], image: Image) -> Image:
         """Return the shifted image, `height width 3`; its border repeats."""
-        offset = jax.random.uniform(key, (2,), minval=-self.pixels, maxval=self.pixels)
-        return _resampled(image, jnp.ones(2), offset, math.ceil(self.pixels) + 1)
+        offset = _uniform(key, 2, -self.pixels, self.pixels)
+        return _resampled(image, jnp.ones(2, jnp.float32), offset, math.ceil(self.pixels) + 1)
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Scale:
 
     def __call__(self, key: Key[Array, ""], image: Image) -> Image:
         """Return the scaled image, `height width 3`; its border repeats."""
-        factor = jax.random.uniform(key, (1,), minval=1 - self.amount, maxval=1 + self.amount)
+        factor = _uniform(key, 1, 1 - self.amount, 1 + self.amount)
         margin = math.ceil(self.amount * max(image.shape[:2])) + 1
-        return _resampled(image, jnp.broadcast_to(factor, (2,)), jnp.zeros(2), margin)
+        return _resampled(image, jnp.broadcast_to(factor, (2,)), jnp.zeros(2, jnp.float32), margin)
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,18 @@ class Noise:
         return jnp.asarray(image) + self.deviation * noise
 
 
+def _uniform(key: Key[Array, ""], count: int, low: float, high: float) -> Float[Array, " count"]:
+    """Draw numbers of 32 bits, the same whether or not JAX is set to 64."""
+    return jax.random.uniform(key, (count,), jnp.float32, low, high)
+
+
 def _resampled(
     image: Image, scale: Float[Array, "2"], offset: Float[Array, "2"], margin: int
 ) -> Image:
     """Scale about the centre, then shift (rows, columns), with bilinear weights."""
     height, width = image.shape[:2]
     padded = jnp.pad(jnp.asarray(image), ((margin, margin), (margin, margin), (0, 0)), mode="edge")
-    centre = jnp.array([height / 2, width / 2])
+    centre = jnp.array([height / 2, width / 2], jnp.float32)
     # scale_and_translate maps x to scale x + translation; the centre lies at centre + margin.
     translation = centre + offset - scale * (centre + margin)
     return jax.image.scale_and_translate(

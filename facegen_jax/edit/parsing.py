@@ -43,7 +43,7 @@ def gains(channels: tuple[str, ...]) -> Gains:
         layer, _, rest = text.partition(":")
         channel, _, factor = rest.partition("=")
         number = _number(factor)
-        if number is None or not channel.isdecimal() or not layer:
+        if number is None or not (channel.isdecimal() and len(channel) < 10) or not layer:
             raise EditError(
                 f"--channels {text}: expected LAYER:CHANNEL=FACTOR, such as conv4_3:17=2"
             )

@@ -204,7 +204,7 @@ def backbone_of(params: Params, size: int | None = None) -> VGGBackbone:
 def init_params(key: jax.Array, module: VGGFace, size: int) -> Params:
     """Return random parameters (He initialisation) for images of `size` pixels a side."""
     deepest = DENSE[len(module.dense) - 1] if module.dense else CONVOLUTIONS[-1]
-    params: Any = module.init(key, jnp.zeros((1, size, size, 3)), (deepest,))["params"]
+    params: Any = module.init(key, jnp.zeros((1, size, size, 3), jnp.float32), (deepest,))["params"]
     return params
 
 
