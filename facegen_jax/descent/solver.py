@@ -208,7 +208,7 @@ class Solver:
     ) -> Descent:
         program, mesh = self.program(network), mesh_of(problems.start)
         first, last = jnp.int32(descent.done), jnp.int32(descent.done + count)
-        factors: Any = self._factors(descent.done)
+        factors = jnp.asarray(self._factors(descent.done))
         run = run_chunk_on_cores if one_core_each(mesh) else run_chunk
         state, trace = run(
             program,

@@ -61,8 +61,8 @@ class Convolution(nn.Module):
     ) -> Float[Array, "batch height width outputs"]:
         """Return the maps before the ReLU."""
         shape = (3, 3, maps.shape[-1], self.width)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.width,))
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.width,), jnp.float32)
         if self.has_variable(FILTERS, "kernel"):
             convolved = convolve_with(maps, self.get_variable(FILTERS, "kernel"))
         else:
