@@ -140,7 +140,8 @@ def write_safetensors(path: Path, arrays: Arrays) -> None:
 
 def write_npz(path: Path, arrays: Arrays) -> None:
     with path.open("wb") as file:
-        np.savez(file, **{name.replace(".", "/"): array for name, array in arrays.items()})
+        renamed = {name.replace(".", "/"): array for name, array in arrays.items()}
+        np.savez(file, allow_pickle=False, **renamed)
 
 
 def write_msgpack(path: Path, arrays: Arrays) -> None:

@@ -5,6 +5,7 @@ costs now: find out why before it is renewed with that number. A cheaper program
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +55,7 @@ def events():
     """Names of what JAX traces and compiles."""
     names = list[str]()
 
-    def listen(event: str, seconds: float, **about) -> None:
+    def listen(event: str, seconds: float, **about: Any) -> None:
         names.append(event.rpartition("/")[2])
 
     jax.monitoring.register_event_duration_secs_listener(listen)
@@ -84,6 +85,7 @@ def test_a_descent_is_traced_and_compiled_once(params, picture, guide, events):
 def test_a_step_takes_no_more_flops_and_bytes(name, sequential):
     """Loops count once: this is a step of one problem on a CPU, of two on an accelerator."""
     cost = _lowered(*NETWORKS[name], sequential).cost_analysis()
+    assert cost is not None
     found = np.array([cost["flops"], cost["bytes accessed"]]) / 1e6
     limit = np.array(LIMITS[name, sequential])
     message = f"{found} million FLOPs and megabytes, the limits are {limit}"

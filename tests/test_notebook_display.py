@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import sys
+from typing import Any
 from types import SimpleNamespace
 
 import numpy as np
@@ -228,8 +229,9 @@ def test_results_of_a_sweep_are_a_table(folder):
     )
     # Files that lie outside of the folder are not named.
     assert (row["image"], row["trace"]) == ("a.png", None)
-    assert frame["loss.last"].isna().sum() == 1
-    assert frame.groupby("weights.attribute")["identity_similarity"].mean().to_dict() == {
+    assert list(frame["loss.last"].isna()).count(True) == 1
+    grouped: Any = frame.groupby("weights.attribute")["identity_similarity"].mean()
+    assert grouped.to_dict() == {
         0.1: 0.9,
         1.0: 0.9,
     }

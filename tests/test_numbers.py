@@ -88,7 +88,7 @@ def representable(value: object) -> bool:
     if isinstance(value, tuple):
         return all(map(representable, value))
     if isinstance(value, float):
-        return abs(value) <= np.finfo(np.float32).max
+        return bool(abs(value) <= np.finfo(np.float32).max)
     return True
 
 

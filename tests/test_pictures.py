@@ -247,7 +247,7 @@ def test_premultiplied_alpha_is_composited_over_white(tmp_path, mode):
 
 
 P3 = icc_profile(
-    "Display P3", pictures.DISPLAY_P3, curve=pictures.srgb_curve(np.linspace(0, 1, 1024))
+    "Display P3", pictures.DISPLAY_P3, curve=list(pictures.srgb_curve(np.linspace(0, 1, 1024)))
 )
 ADOBE = icc_profile("Adobe RGB (1998)", pictures.ADOBE_RGB, 563 / 256)
 AS_SRGB = {
@@ -373,7 +373,7 @@ def test_profiles_that_do_not_fit_are_ignored_with_a_remark(tmp_path, profile):
 
 
 def test_srgb_under_any_name_changes_nothing(tmp_path):
-    curve = pictures.srgb_curve(np.linspace(0, 1, 1024))
+    curve = list(pictures.srgb_curve(np.linspace(0, 1, 1024)))
     columns = (
         (0.43607, 0.22249, 0.01392),
         (0.38515, 0.71687, 0.09708),

@@ -44,6 +44,7 @@ def test_flops_are_those_that_jax_counts(name):
 
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     cost = jax.jit(forward).lower(param_shapes(module, size), image).cost_analysis()
+    assert cost is not None
     assert floors.step(floors.WIDTHS[name], size).flops / 2 == pytest.approx(cost["flops"], rel=0.1)
 
 

@@ -66,7 +66,7 @@ def measure(
     size, best = batch.rounded(1), 0.0
     while size <= max(config.largest, batch.rounded(1)):
         memory = batch.memory(solver, network, problem, size)
-        if memory > batch.SHARE * batch.available():
+        if (free := batch.available()) is not None and memory > batch.SHARE * free:
             return
         try:
             rate = steps_per_second(solver, network, problem, size, config.seconds)

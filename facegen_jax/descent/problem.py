@@ -157,7 +157,7 @@ def _evaluate(objective: Objective, *arguments: Any) -> Any:
     return objective(*arguments)
 
 
-def amplified(problem: Problem, factor: float | Float[Array, "*batch"]) -> Problem:
+def amplified(problem: Problem, factor: float | Float[AnyArray, "*batch"]) -> Problem:
     """Return problems whose attribute lies `factor` times as far from the reference's own maps.
 
     That multiplies the strength of a direction.

@@ -114,10 +114,11 @@ def _problem(
     masks: Mapping[str, Masks],
     each: Tuned,
 ) -> Problem:
-    maps = {REFERENCE: own, ATTRIBUTE: targets.tuned(own, each.direction or shared, each.strength)}
+    maps = {REFERENCE: own, ATTRIBUTE: targets.tuned(own, each.direction or shared, jnp.asarray(each.strength))}
     built = Targets(maps, masks)
     check_readable(objective, own, built)
-    problem = Problem(own["image"], built, each.weights, each.learning_rate, each.seed)
+    numbers = map(jnp.asarray, (each.weights, each.learning_rate, each.seed))
+    problem = Problem(own["image"], built, *numbers)
     if each.noise is None:
         return problem
-    return with_noise(problem, jax.random.key(each.seed), each.noise)
+    return with_noise(problem, jax.random.key(each.seed), jnp.asarray(each.noise))

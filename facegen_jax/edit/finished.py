@@ -70,7 +70,7 @@ def _coloured(solved: Solved) -> Image:
 
 def _images(solved: Solved, result: Image) -> list[Image]:
     """Return all images that an edit's scores need: result, reference, guides."""
-    reference, source, _ = solved.material
+    reference, source = solved.material.reference, solved.material.source
     return [result, reference.image, *(guide.image for guide in source.guides)]
 
 

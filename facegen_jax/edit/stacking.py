@@ -45,7 +45,8 @@ def prepare(request: Request, network: Network, material: Material) -> Prepared:
     Raises:
         EditError, ValueError: a network without the objective's layers, or a bad image.
     """
-    (reference, source, masks), options = material, request.options
+    reference, source, masks = material.reference, material.source, material.masks
+    options = request.options
     check_image(reference.image, "the reference")
     terms, direction = objective(request, network, area(masks)), source.direction
     if request.objective is None:  # a direction's further layers would be copied for nothing

@@ -5,6 +5,7 @@ import time
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from ..descent import batch
 from ..descent.problem import Problem, stack
@@ -105,7 +106,7 @@ def _prepare_first(plan: Plan, network: Network, group: Group) -> tuple[Ready, P
             work.prepare(plan, network, run, make_anew)
             ready = work.prepare(plan, network, run, make_anew)
             problem = assemble(ready.request, network, ready.material)
-            _finish(network, ready, problem.start)
+            _finish(network, ready, jnp.asarray(problem.start))
             return ready, problem
         except (ValueError, OSError) as error:
             failures.append(str(error))

@@ -55,7 +55,8 @@ def _write_msgpack(path: Path, network: Network, make: Callable[[Network], Any])
 def _write_npz(path: Path, network: Network, separator: str) -> None:
     from flax.traverse_util import flatten_dict
 
-    np.savez(path, allow_pickle=False, **flatten_dict(_params(network), sep=separator))
+    arrays: Any = flatten_dict(_params(network), sep=separator)
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def _write_keys(path: Path, network: Network) -> None:
@@ -71,7 +72,8 @@ def _write_safetensors(path: Path, network: Network) -> None:
     from flax.traverse_util import flatten_dict
     from safetensors.numpy import save_file
 
-    save_file(flatten_dict(_params(network), sep="/"), path)
+    arrays: Any = flatten_dict(_params(network), sep="/")
+    save_file(arrays, path)
 
 
 def _msgpack(name: str, make: Callable[[Network], Any], exact: bool = True) -> Layout:
