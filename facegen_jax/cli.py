@@ -2,8 +2,8 @@
 
 import sys
 from importlib import import_module
+from importlib.metadata import version
 
-from . import __version__
 from .command import SCRIPT, allow_any_text
 from .names import did_you_mean
 
@@ -25,7 +25,7 @@ def main() -> int:
         print(_help())
         return 0
     if name == "--version":
-        print(f"{SCRIPT} {__version__}")
+        print(f"{SCRIPT} {version("facegen_jax")}")
         return 0
     if name not in COMMANDS:
         given = f"no command {name!r}{did_you_mean(name, COMMANDS)}" if name else "no command"

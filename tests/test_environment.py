@@ -68,7 +68,7 @@ def result(folder) -> np.ndarray:
             jitter=Jitter(shift=1.0),
         )
     )
-    return image.load(folder / "out.png")
+    return image.load(folder / "out.png")  # pyright: ignore[reportReturnType]
 
 
 @pytest.fixture(scope="module")

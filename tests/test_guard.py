@@ -58,9 +58,9 @@ def events():
     def listen(event: str, seconds: float, **about: Any) -> None:
         names.append(event.rpartition("/")[2])
 
-    jax.monitoring.register_event_duration_secs_listener(listen)
+    jax.monitoring.register_event_duration_secs_listener(listen)  # pyright: ignore[reportArgumentType]
     yield names
-    jax.monitoring.unregister_event_duration_listener(listen)
+    jax.monitoring.unregister_event_duration_listener(listen)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_descent_is_traced_and_compiled_once(params, picture, guide, events):

@@ -4,8 +4,8 @@ import base64
 import io
 import re
 import sys
-from typing import Any
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import PIL.Image

@@ -127,7 +127,7 @@ def sweep_cases(cases, monkeypatch, capsys) -> tuple[int, int]:
         with contextlib.suppress(SystemExit):
             config = command.parse(kind, "prog")
         printed = capsys.readouterr().err
-        message = printed.rstrip("\n") if config is None else refusal(lambda: check(config))  # noqa: B023
+        message = printed.rstrip("\n") if config is None else refusal(lambda: check(config))  # noqa: B023  # pyright: ignore[reportArgumentType]
         case = (name, option, text[:30], message)
         assert "\n" not in message, case
         assert len(message) < 6000, case
@@ -160,7 +160,7 @@ def test_every_value_of_a_table(name):
         assert representable(value), text
 
     for text in TEXTS:
-        assert "\n" not in refusal(lambda: take(text)), text  # noqa: B023
+        assert "\n" not in refusal(lambda: take(text)), text  # noqa: B023  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
@@ -188,7 +188,7 @@ def test_ranges_at_their_extremes(first):
         assert len(grid.points([option])) <= 10, option
 
     for name, text in itertools.product(("seed", "weights.identity", "strength"), texts):
-        assert "\n" not in refusal(lambda: take(f"{name}={text}"), SweepError)  # noqa: B023
+        assert "\n" not in refusal(lambda: take(f"{name}={text}"), SweepError)  # noqa: B023  # pyright: ignore[reportArgumentType]
 
 
 def test_too_many_combinations_are_refused():
@@ -206,7 +206,7 @@ def test_amounts_factors_and_weights_at_their_extremes(text):
         (parsing.term_weights, (f"darker={text}",)),
     ):
         assert "\n" not in refusal(
-            lambda: representable(_numbers(parse(argument))) or pytest.fail(str(argument)),  # noqa: B023
+            lambda: representable(_numbers(parse(argument))) or pytest.fail(str(argument)),  # noqa: B023  # pyright: ignore[reportArgumentType]
             parsing.EditError,
         )
 

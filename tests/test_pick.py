@@ -49,7 +49,7 @@ KINDS = ("landmarks", "box")
 def test_a_place_on_the_face_is_taken_without_a_remark(photo, kind, move):
     face = align.load_face(photo, 32, "auto", by_hand(kind, move))
     assert face.note is None
-    np.testing.assert_allclose(face.landmarks, FACE + move)
+    np.testing.assert_allclose(face.landmarks, FACE + move)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -37,7 +37,7 @@ def test_flops_are_those_that_jax_counts(name):
     """Forward alone, which is half of the convolutions' FLOPs; JAX leaves out products with the
     padding, and adds what is little."""
     module, size = VGGFace(floors.WIDTHS[name], ()), floors.SIZES[name]
-    backbone = backbone_of(param_shapes(module, size))
+    backbone = backbone_of(param_shapes(module, size))  # pyright: ignore[reportArgumentType]
 
     def forward(params, images):
         return backbone.features(params, images, ("conv5_3",))

@@ -89,13 +89,13 @@ def test_more_runs_trace_compile_and_find_no_more(config, searches):
     )
     programs = (tuned.build_together, metrics.judge_together)
     assert len(list(run_sweep(few, objective=objective))) == 2
-    traced, compiled = len(TRACES), [program._cache_size() for program in programs]
+    traced, compiled = len(TRACES), [program._cache_size() for program in programs]  # pyright: ignore[reportAttributeAccessIssue]
     assert traced > 0
     assert len(searches) == 2
     new = list(run_sweep(many, objective=objective))
     assert [result.error for result in new] == [None] * 20
     assert len(TRACES) == traced
-    assert [program._cache_size() for program in programs] == compiled
+    assert [program._cache_size() for program in programs] == compiled  # pyright: ignore[reportAttributeAccessIssue]
     assert len(searches) == 4  # reference and guide, once for all settings and both groups
 
 
@@ -242,7 +242,7 @@ def blank(name: str) -> Result:
 def test_the_backlog_writes_in_order_and_is_bounded(tmp_path):
     path, release, done = tmp_path / "results.jsonl", threading.Event(), []
     with Backlog(path) as waiting:
-        waiting.add(lambda: release.wait(60) and [blank("a")], lambda: done.append("a"))
+        waiting.add(lambda: release.wait(60) and [blank("a")], lambda: done.append("a"))  # pyright: ignore[reportArgumentType]
         waiting.add(lambda: [blank("b"), blank("c")])
         assert list(waiting.take(2)) == []
         threading.Timer(0.05, release.set).start()
@@ -256,7 +256,7 @@ def test_a_sweep_that_is_not_read_to_its_end_keeps_what_was_solved(config):
     config = dataclasses.replace(config, grid=("seed=0..2", "noise=0.1"))
     sweep = run_sweep(config)
     (first, *_) = itertools.islice(sweep, 1)
-    sweep.close()
+    sweep.close()  # pyright: ignore[reportAttributeAccessIssue]
     lines = list(results.lines(config.out / "results.jsonl"))
     assert first.id in {result.id for result in lines}
     assert all((config.out / str(result.image)).exists() for result in lines)

@@ -155,7 +155,9 @@ def _descend(
         return jax.vmap(descend)((problems, state))
     count = len(problems.start)
     if count == 1:  # XLA unrolls a loop of one, and rounds otherwise than in a longer one
-        problems, state = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), (problems, state))
+        problems, state = jax.tree.map(
+            lambda leaf: jnp.concatenate([leaf, leaf]), (problems, state)
+        )
         state = state._replace(finite=state.finite & jnp.array([True, False]))
     solved = jax.lax.map(descend_if_live, (problems, state))
     return jax.tree.map(lambda leaf: leaf[:count], solved)

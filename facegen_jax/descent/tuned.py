@@ -114,7 +114,10 @@ def _problem(
     masks: Mapping[str, Masks],
     each: Tuned,
 ) -> Problem:
-    maps = {REFERENCE: own, ATTRIBUTE: targets.tuned(own, each.direction or shared, jnp.asarray(each.strength))}
+    maps = {
+        REFERENCE: own,
+        ATTRIBUTE: targets.tuned(own, each.direction or shared, jnp.asarray(each.strength)),
+    }
     built = Targets(maps, masks)
     check_readable(objective, own, built)
     numbers = map(jnp.asarray, (each.weights, each.learning_rate, each.seed))

@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     solution: Solution
     finished: Finished
     written: Image
-    """The final image, or the whole photo with it pasted back."""
+    """The final image, or the whole photo with it pasted back, `height width 3` in [0, 1]."""
     reference: Image
     """The face as it was edited, `height width 3` in [0, 1]."""
     record: dict[str, object]
