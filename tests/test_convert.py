@@ -414,7 +414,7 @@ def bomb_npz() -> bytes:
 @pytest.mark.parametrize("bomb", [bomb_tarball, bomb_npz])
 def test_decompression_bombs_are_refused(bomb, tmp_path):
     (tmp_path / "file").write_bytes(bomb())
-    with pytest.raises(SourceError, match=r"unpacks to|without a network|of another network"):
+    with pytest.raises(SourceError, match=r"unpacks to|without a network"):
         convert(tmp_path / "file", tmp_path / "out.safetensors", SHAPES)
 
 
