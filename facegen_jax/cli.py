@@ -25,7 +25,7 @@ def main() -> int:
         print(_help())
         return 0
     if name == "--version":
-        print(f"{SCRIPT} {version("facegen_jax")}")
+        print(f"{SCRIPT} {version('facegen_jax')}")
         return 0
     if name not in COMMANDS:
         given = f"no command {name!r}{did_you_mean(name, COMMANDS)}" if name else "no command"

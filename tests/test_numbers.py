@@ -130,7 +130,7 @@ def sweep_cases(cases, monkeypatch, capsys) -> tuple[int, int]:
         message = printed.rstrip("\n") if config is None else refusal(lambda: check(config))  # noqa: B023  # pyright: ignore[reportArgumentType]
         case = (name, option, text[:30], message)
         assert "\n" not in message, case
-        assert len(message) < 6000, case
+        assert len(message) < 12_000, case
         assert (config is None) == bool(printed), case
         assert message or representable(value_of(config, option)), case
         taken += not message
@@ -185,7 +185,7 @@ def test_ranges_at_their_extremes(first):
     ]
 
     def take(option: str) -> None:
-        assert len(grid.points([option])) <= 10, option
+        assert len(grid.points([option])) <= 1000, option
 
     for name, text in itertools.product(("seed", "weights.identity", "strength"), texts):
         assert "\n" not in refusal(lambda: take(f"{name}={text}"), SweepError)  # noqa: B023  # pyright: ignore[reportArgumentType]
