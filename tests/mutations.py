@@ -1,6 +1,7 @@
-"""Damage to the bytes of files, as Hypothesis draws it."""
+"""Damage to the bytes of files, at random."""
 
 import struct
+from random import Random
 
 from hypothesis import strategies as st
 
@@ -22,6 +23,9 @@ EXTREMES = (
     2**64 - 1,
 )
 
+SIZES = (1, 2, 4, 8, 40, 1000)
+KINDS = ("byte", "bit", "<I", "<Q", ">I", "<H", "delete", "insert", "zero", "repeat", "copy", "cut")
+
 # Biased to the beginning, where most of a file's structure is stored.
 offsets = st.one_of(st.integers(0, 400), st.integers(0, 1 << 20))
 mutations = st.lists(
@@ -32,7 +36,7 @@ mutations = st.lists(
         st.tuples(
             st.sampled_from(["delete", "insert", "zero", "repeat"]),
             offsets,
-            st.sampled_from([1, 2, 4, 8, 40, 1000]),
+            st.sampled_from(SIZES),
         ),
         st.tuples(st.just("copy"), offsets, offsets),
         st.tuples(st.just("cut"), offsets, st.just(0)),
@@ -40,6 +44,18 @@ mutations = st.lists(
     min_size=1,
     max_size=6,
 )
+
+
+def drawn(random: Random) -> list[tuple[str, int, int]]:
+    """Draw such changes without Hypothesis, which takes longer than small files take to read."""
+    changes = list[tuple[str, int, int]]()
+    for _ in range(random.choice((1, 1, 2, 3, 6))):
+        offset = random.randrange(random.choice((400, 1 << 20)))
+        kind = random.choice(KINDS)
+        values = {"byte": range(256), "bit": range(8), "copy": range(1 << 20), "cut": (0,)}
+        value = random.choice(values.get(kind, EXTREMES if len(kind) == 2 else SIZES))
+        changes.append((kind, offset, value))
+    return changes
 
 
 def mutated(content: bytes, changes: list[tuple[str, int, int]]) -> bytes:

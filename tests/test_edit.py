@@ -1,6 +1,7 @@
 """The edit command: complete edits, the files they write, and one line for any bad input."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -286,6 +287,11 @@ BAD_INPUTS = {
     "out is an input": ({"out": "face.png"}, "would overwrite an input"),
     "strip is out": ({"strip": "out.png"}, "--strip and --out name the same file"),
     "mask of another size": ({"mask": "small.png"}, "mask has 8x8 pixels, the reference 32x32"),
+    "mask that is all black": ({"mask": "black.png"}, "black.png: the mask selects nothing"),
+    "NaN pixels": ({"reference": "nan.tif"}, "nan.tif: 9 of 1024 pixels are NaN or infinite"),
+    "one row of pixels": ({"guides": "row.png"}, "row.png: 2001x1 pixels; a photo of a face needs"),
+    "links in a circle": ({"reference": "circle.png"}, "circle.png: "),
+    "a pipe": ({"guides": "pipe.png"}, "pipe.png: is a pipe or a device; expected a file"),
     "missing directions": (
         {"guides": None, "attribute": "x", "directions": "nowhere.safetensors"},
         "no such file of attribute directions",
@@ -361,6 +367,13 @@ def test_bad_input_prints_one_line_and_writes_nothing(files, run, case):
     (files / "truncated.png").write_bytes((files / "face.png").read_bytes()[:200])
     (files / "folder.png").mkdir()
     PIL.Image.new("L", (8, 8)).save(files / "small.png")
+    PIL.Image.new("L", (32, 32)).save(files / "black.png")
+    PIL.Image.new("L", (2001, 1)).save(files / "row.png")
+    PIL.Image.fromarray(
+        np.where(np.arange(1024) < 9, np.nan, 0.5).astype(np.float32).reshape(32, 32)
+    ).save(files / "nan.tif")
+    (files / "circle.png").symlink_to(files / "circle.png")
+    os.mkfifo(files / "pipe.png")
     before = sorted(files.iterdir())
     changes, message = BAD_INPUTS[case]
     paths = ("reference", "guides", "params", "out", "strip", "mask", "directions")
@@ -375,6 +388,21 @@ def test_bad_input_prints_one_line_and_writes_nothing(files, run, case):
     assert err.count("\n") == 1
     assert "Traceback" not in err + out
     assert sorted(files.iterdir()) == before
+
+
+def test_what_was_unusual_about_files_is_printed_and_recorded(files, run):
+    face = image.load(files / "face.png").mean(-1)
+    face /= face.max()
+    PIL.Image.fromarray(np.round(4095 * face).astype(np.uint16)).save(files / "deep.tif")
+    PIL.Image.fromarray(np.uint8(7 * (face > face.mean()))).save(files / "classes.png")
+    code, _, err = run(reference=files / "deep.tif", mask=files / "classes.png", steps=1)
+    assert code == 0
+    notes = [
+        f"{files / 'deep.tif'}: read as 12 bits: no value is above 4095",
+        f"{files / 'classes.png'}: mask read as class numbers 7, all selected",
+    ]
+    assert [line.partition(": ")[2] for line in err.splitlines()] == notes
+    assert json.loads((files / "out.json").read_text())["notes"] == notes
 
 
 def test_non_finite_run_exits_1(files, run):

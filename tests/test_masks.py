@@ -59,6 +59,11 @@ ENCODINGS = {
     "soft grey, JPEG": (grey(255 * SOFT, "JPEG", quality=95), SOFT, None),
     "soft grey, WebP": (grey(255 * SOFT, "WEBP", lossless=True), SOFT, None),
     "black and white, JPEG": (grey(255 * SHAPE, "JPEG", quality=95), SHAPE, None),
+    "black and white with stray values": (
+        grey(np.where(np.eye(16), 2, 255 * SHAPE)),
+        np.where(np.eye(16), 2 / 255, SHAPE),
+        None,
+    ),
     "half strength": (grey(128 * SHAPE), 128 / 255 * SHAPE, "grey no brighter than 128 of 255"),
     "class numbers": (grey(CLASSES), SHAPE, "class numbers 2, 3, 4, all selected"),
     "class numbers of 16 bits": (png(CLASSES.astype(np.uint16)), SHAPE, "class numbers 2, 3, 4"),

@@ -23,6 +23,8 @@ GREY = 24
 """Levels of 255 by which the channels of a grey picture differ at most: JPEG tints them."""
 BLACK = 16
 """Levels of 255 up to which a colour is black."""
+TINGE = 0.2
+"""Most by which channels of one colour in different brightness differ, relative to the largest."""
 DIM = 192
 """Grey masks that are nowhere brighter are worth a remark."""
 VOID = 255
@@ -152,25 +154,27 @@ def _opaque(rgb: UInt8[np.ndarray, "height width 3"], lossy: bool) -> _Part:
     if _is_grey(rgb):
         return _levels(brightest, lossy)
     selected = brightest > BLACK
-    hues = rgb[selected].astype(float) / brightest[selected][:, None]
     if selected.all():
         raise MaskError("a picture in colour without any black")
-    if np.ptp(hues, axis=0).max() <= 0.2:
+    hues = rgb[selected].astype(np.float32) / brightest[selected][:, None]
+    if np.ptp(hues, axis=0).max() <= TINGE:
         return _Part(brightest / np.float32(brightest.max()), "a shape in colour on black")
-    if not lossy and len(np.unique(rgb.reshape(-1, 3), axis=0)) <= COLOURS:
+    if not lossy and len(np.unique(rgb @ np.array([1 << 16, 1 << 8, 1]))) <= COLOURS:
         return _Part(selected.astype(np.float32), "classes in colour, all but black selected")
     raise MaskError("a picture in colour")
 
 
 def _is_grey(colours: Integer[np.ndarray, "... 3"]) -> bool:
-    return not len(colours) or int(np.ptp(colours.astype(int), axis=-1).max()) <= GREY
+    return not len(colours) or int(np.ptp(colours.astype(np.int16), axis=-1).max()) <= GREY
 
 
 def _levels(grey: UInt8[np.ndarray, "height width"], lossy: bool) -> _Part:
     """Read grey levels, or class numbers."""
     brightest = int(grey.max(initial=0))
     below_void = int(grey.max(initial=0, where=grey < VOID))
-    if 1 <= brightest <= CLASSES or (not lossy and 1 <= below_void <= CLASSES):
+    # Black and white with a few stray values looks alike, but has more white.
+    void_rules = (grey == VOID).sum() >= ((grey > 0) & (grey < VOID)).sum()
+    if 1 <= below_void <= CLASSES and (brightest < VOID or not (lossy or void_rules)):
         return _classes(grey, lossy)
     how = "grey" if brightest >= DIM else f"grey no brighter than {brightest} of 255"
     how = how if brightest else "all of it is black"
@@ -184,7 +188,7 @@ def _classes(numbers: Integer[np.ndarray, "height width"], lossy: bool) -> _Part
     selected = (numbers > 0) & (numbers != VOID)
     used = [int(each) for each in np.unique(numbers[selected])]
     how = f"class numbers {_listed(used)}, all selected" if used != [1] else "0 and 1"
-    return _Part(selected.astype(np.float32), how, usual=used == [1])
+    return _Part(selected.astype(np.float32), how, usual=used == [1] and VOID not in numbers)
 
 
 def _listed(numbers: list[int]) -> str:
