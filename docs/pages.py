@@ -58,7 +58,8 @@ def executed() -> NotebookNode:
         return nbformat.read(EXECUTED, as_version=4)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": folder}}).execute()
+        options = {"timeout": 600, "startup_timeout": 600}
+        NotebookClient(notebook, resources={"metadata": {"path": folder}}, **options).execute()
     EXECUTED.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, EXECUTED)
     return notebook
