@@ -16,7 +16,6 @@ import pytest
 from facegen_jax.descent import terms, tuned
 from facegen_jax.edit import stacking
 from facegen_jax.edit.finished import Solved, finish
-from facegen_jax.edit.recall import make_anew
 from facegen_jax.faces import align, colour, geometry, image, photos
 from facegen_jax.faces.photos import Wanted
 from facegen_jax.network import metrics
@@ -60,10 +59,11 @@ def network(config):
 
 @pytest.fixture
 def prepared(config, network):
-    """The four runs of the table, twice each with other numbers."""
+    """The four pairs of the table, each with two strengths."""
     grid = ("strength=0.5,1.5", "noise=0.1", "seed=7")
     plan = make_plan(dataclasses.replace(config, grid=grid), network)
-    return [work.prepare(plan, network, run, make_anew) for run in plan.groups[0].runs]
+    recall = Shelf(10**8).recall
+    return [work.prepare(plan, network, run, recall) for run in plan.groups[0].runs]
 
 
 @pytest.fixture
@@ -160,10 +160,12 @@ def test_scores_are_remembered_of_references_and_guides_only(prepared, network, 
         for each in prepared
     ]
     memory = Shelf(10**6)
-    first = finish(network, solved[:4], memory, 4)
-    assert judged == [2 + 5]  # two results that differ, their references and guides
-    assert finish(network, solved[:4], memory, 4) == first
-    assert judged[1:] == [2]
+    first, second = (
+        [each.scores for each in finish(network, solved[:4], memory, 4)] for _ in range(2)
+    )
+    # Two results that differ, two references, and two guides that are no references.
+    assert judged == [2 + 2 + 2, 2]
+    assert first == second
 
 
 def test_many_references_with_one_direction_share_it(prepared):
@@ -226,12 +228,9 @@ def test_faces_that_are_never_asked_for_do_not_pile_up(folder, monkeypatch):
 def test_processes_start_only_for_many_faces_and_never_run_a_script_again(
     asked, faces, main, expected, monkeypatch
 ):
-    class Main:
-        __file__ = "main.py"
-        __spec__ = None
-
-    if main == "script":
-        monkeypatch.setitem(sys.modules, "__main__", Main)
+    spec = SimpleNamespace(name="facegen_jax.sweep.__main__") if main == "package" else None
+    module = SimpleNamespace(__file__="main.py", __spec__=spec)
+    monkeypatch.setitem(sys.modules, "__main__", module)
     assert reader.processes(asked, faces) in expected
 
 

@@ -87,7 +87,7 @@ def _build(
         )
         if sequential:
             latest = jax.lax.cummax(jnp.where(fresh, jnp.arange(len(fresh)), 0))
-            maps = jax.tree.map(lambda each: each[latest], maps)
+            maps = jax.tree.map(lambda each: each.at[latest].get(mode="promise_in_bounds"), maps)
         masked = (tuned.masks, maps)
         # The last digit of a matrix product, too, may depend on the size of the batch.
         masks = jax.lax.map(_resized, masked) if sequential else jax.vmap(_resized)(masked)

@@ -52,7 +52,7 @@ class Batches:
         full = None
         for run in self._upcoming:
             try:
-                ready = work.prepare(job.plan, job.network, run, self._reader.recall)
+                ready = work.prepare(job.plan, job.original, run, self._reader.recall)
                 kind = ready.prepared.kind
                 self._waiting.setdefault(kind, []).append(ready)
                 full = kind if len(self._waiting[kind]) >= size else None
@@ -78,7 +78,7 @@ class Batches:
     def _announce(self, run: Run) -> None:
         with contextlib.suppress(Exception):  # the run will fail with it
             request = self._job.plan.request(run)
-            face = face_wanted(request, self._job.network)
+            face = face_wanted(request, self._job.original)
             self._reader.expect(face)
             for guide in request.options.guides:
                 self._reader.expect(Wanted(guide, face.size, face.mode))

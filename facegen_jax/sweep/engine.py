@@ -67,7 +67,7 @@ def run_sweep(
         with open_folder(config, network, plan, part) as folder:
             write_table(folder.path)
             replicated = batch.replicate(network)
-            job = Job(config, replicated, share(plan, part), folder, follow, stop)
+            job = Job(config, network, replicated, share(plan, part), folder, follow, stop)
             yield from _run_and_report(job, plan, waiting)
 
 

@@ -26,7 +26,10 @@ class Job:
     """A sweep in progress, or this process's part of one."""
 
     config: Sweep
+    original: Network
+    """On one device, which computes what is not a batch."""
     network: Network
+    """The same on every device."""
     plan: Plan
     """The runs of this process."""
     folder: Folder
