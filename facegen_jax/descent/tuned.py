@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, UInt32
 
 from ..compilation import ONE_THREAD, OPTIONS
 from ..network.devices import mesh_of, one_core_each, split
-from ..network.passes import maps_of
+from ..network.passes import maps_of, one_by_one
 from ..network.protocol import Backbone, Network
 from ..types import AnyArray, Features, Images
 from . import targets
@@ -90,7 +90,7 @@ def _build(
             maps = jax.tree.map(lambda each: each.at[latest].get(mode="promise_in_bounds"), maps)
         masked = (tuned.masks, maps)
         # The last digit of a matrix product, too, may depend on the size of the batch.
-        masks = jax.lax.map(_resized, masked) if sequential else jax.vmap(_resized)(masked)
+        masks = one_by_one(_resized, masked) if sequential else jax.vmap(_resized)(masked)
         problem = functools.partial(_problem, objective, shared)
         return jax.vmap(problem)(maps, masks, tuned._replace(masks={}))
 

@@ -1,5 +1,6 @@
 """Forward passes over batches: one image after the other on CPUs, all at once elsewhere."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -36,4 +37,13 @@ def maps_of(
         return jax.lax.cond(pair[1], maps, lambda image: none, pair[0])
 
     none = jax.tree.map(jnp.zeros_like, jax.eval_shape(maps, images[0]))
-    return jax.lax.map(maps_if_wanted, (jnp.asarray(images), jnp.asarray(wanted)))
+    return one_by_one(maps_if_wanted, (jnp.asarray(images), jnp.asarray(wanted)))
+
+
+def one_by_one(function: Callable[[Any], Any], batch: Any) -> Any:
+    """Return a function's results for the rows of a batch, computed one after the other."""
+    count = len(jax.tree.leaves(batch)[0])
+    if count == 1:  # XLA unrolls a loop of one, and rounds otherwise than in a longer one
+        batch = jax.tree.map(lambda leaf: jnp.concatenate([leaf, jnp.zeros_like(leaf)]), batch)
+    results = jax.lax.map(function, batch)
+    return jax.tree.map(lambda leaf: leaf[:count], results)
