@@ -23,6 +23,8 @@ WHOLE = {
     "seed": (0, 2**32 - 1),
 }
 """Least and most of whole numbers."""
+MOST_WEIGHT = 1e35
+"""The recipe multiplies weights, which must stay finite."""
 MOST_SHIFT = 512
 """Pixels; the image is padded by as much."""
 FROM_GALLERY = ("k", "match", "identity", "similar_by")
@@ -106,10 +108,9 @@ def _check_numbers(options: Edit) -> None:
         numbers |= {f"{group}.{name}": value for name, value in dataclasses.asdict(values).items()}
     for name, value in [*numbers.items(), *(("strength", each) for each in options.strength)]:
         option = f"--{name.replace('_', '-')}"
-        if not in_range(value):
-            raise EditError(
-                f"{option} must be a finite number, at most {LARGEST_NUMBER:.3g}, not {value}"
-            )
+        most = MOST_WEIGHT if name.startswith("weights.") else LARGEST_NUMBER
+        if not abs(value) <= most:  # true for NaN
+            raise EditError(f"{option} must be a finite number, at most {most:.3g}, not {value}")
         if value < 0 and name != "strength":
             raise EditError(f"{option} must not be negative, not {value}")
     if options.jitter.scale >= 1:

@@ -110,11 +110,13 @@ def split(
     """Return a picture of 8 bits without its transparency, and its opacity, None if it has none."""
     if picture.mode in ("La", "RGBa"):
         picture = picture.convert(picture.mode.upper())
-    opacity = None
-    if picture.has_transparency_data:
-        opacity = np.asarray(picture.convert("RGBA").getchannel("A"), np.float32) / 255
-    plain = {"1": "L", "LA": "L", "LAB": "LAB", "L": "L", "CMYK": "CMYK"}
-    return picture.convert(plain.get(picture.mode, "RGB")), opacity
+    mode = {"1": "L", "LA": "L", "LAB": "LAB", "L": "L", "CMYK": "CMYK"}.get(picture.mode, "RGB")
+    if not picture.has_transparency_data:
+        return picture.convert(mode), None
+    clear = picture.convert("RGBA")
+    opacity = np.asarray(clear.getchannel("A"), np.float32) / 255
+    # Pillow warns of palettes that lose their transparency on the way to RGB.
+    return (clear if mode == "RGB" else picture).convert(mode), opacity
 
 
 def save(path: str | os.PathLike[str], image: Image, *, durable: bool = False) -> None:
