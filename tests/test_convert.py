@@ -407,7 +407,7 @@ def bomb_tarball() -> bytes:
 
 def bomb_npz() -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{"conv1_1/kernel": np.zeros(10_000_000)})
+    np.savez_compressed(buffer, allow_pickle=False, **{"conv1_1/kernel": np.zeros(10_000_000)})
     return buffer.getvalue()
 
 

@@ -285,7 +285,7 @@ BAD_INPUTS = {
     "missing folder": ({"out": "nowhere/out.png"}, "no such folder"),
     "out is a folder": ({"out": "folder.png"}, "is a folder"),
     "out is an input": ({"out": "face.png"}, "would overwrite an input"),
-    "strip is out": ({"strip": "out.png"}, "--strip and --out name the same file"),
+    "strip is out": ({"strip": "out.png"}, "out.png: --out and --strip name the same file"),
     "mask of another size": ({"mask": "small.png"}, "mask has 8x8 pixels, the reference 32x32"),
     "mask that is all black": ({"mask": "black.png"}, "black.png: the mask selects nothing"),
     "NaN pixels": ({"reference": "nan.tif"}, "nan.tif: 9 of 1024 pixels are NaN or infinite"),

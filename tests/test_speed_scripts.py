@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "experiments/speed"))
 import accelerator
 import floors
 
-from facegen_jax.network.vgg_face import VGGFace, backbone_of, param_shapes
+from facegen_jax.network.vgg_face import VGGBackbone, VGGFace, param_shapes
 
 
 def test_descents_are_measured_on_the_devices_at_hand(capsys):
@@ -37,7 +37,7 @@ def test_flops_are_those_that_jax_counts(name):
     """Forward alone, which is half of the convolutions' FLOPs; JAX leaves out products with the
     padding, and adds what is little."""
     module, size = VGGFace(floors.WIDTHS[name], ()), floors.SIZES[name]
-    backbone = backbone_of(param_shapes(module, size))  # pyright: ignore[reportArgumentType]
+    backbone = VGGBackbone(module, size)
 
     def forward(params, images):
         return backbone.features(params, images, ("conv5_3",))

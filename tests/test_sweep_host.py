@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import pytest
 
+from facegen_jax import compilation
 from facegen_jax.descent import terms, tuned
 from facegen_jax.edit import stacking
 from facegen_jax.edit.finished import Solved, finish
@@ -28,6 +29,12 @@ from facegen_jax.sweep.plan import make_plan
 from facegen_jax.sweep.reader import Reader
 from facegen_jax.sweep.shelf import Shelf, size
 
+AS_USERS = {
+    **compilation.OPTIONS,
+    "xla_backend_optimization_level": 3,
+    "xla_cpu_use_fusion_emitters": True,
+}
+"""The programs of users: what the tests' flags compile may round otherwise in a batch of one."""
 TRACES = list[int]()
 
 
@@ -125,8 +132,9 @@ def test_shelves_are_bounded_and_keep_the_latest():
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1])
-def test_problems_and_judgements_do_not_depend_on_the_batch(prepared, network, noise):
+def test_problems_and_judgements_do_not_depend_on_the_batch(prepared, network, noise, monkeypatch):
     """Bit for bit: shuffled, padded, with references that follow each other or not."""
+    monkeypatch.setattr(tuned, "build_together", tuned._compiled(compiler_options=AS_USERS))
     batch = [each.prepared._replace(noise=noise) for each in prepared]
     for order in (batch, batch[::-1], [batch[0], batch[3], batch[1], batch[0]]):
         together = stacking.stack(network, order, len(order) + 2)

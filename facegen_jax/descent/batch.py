@@ -172,7 +172,8 @@ def resident() -> int:
 def largest(solver: Solver, network: Network | Params, problem: Problem, most: int) -> int:
     """Return the largest batch of at most `most` problems that fits into `SHARE` of the memory.
 
-    Memory is extrapolated linearly from two compiled sizes.
+    Memory is extrapolated linearly from two compiled sizes, of more than one problem each: CPUs
+    compute a batch of one as one of two.
 
     Raises:
         ValueError: the system or the backend does not say how much memory there is.
@@ -181,7 +182,7 @@ def largest(solver: Solver, network: Network | Params, problem: Problem, most: i
     if free is None:
         raise ValueError("this system does not say how much memory is free; give a --batch-size")
     devices = jax.local_device_count()
-    small, large = (memory(solver, network, problem, size * devices) for size in (1, 3))
+    small, large = (memory(solver, network, problem, size * devices) for size in (2, 4))
     each = max(1, (large - small) // 2)
-    fits = max(1, int(SHARE * free - small) // each + 1) * devices
+    fits = max(1, int(SHARE * free - small) // each + 2) * devices
     return rounded(min(most, fits - fits % devices or devices))

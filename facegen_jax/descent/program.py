@@ -167,7 +167,7 @@ def _step(
     program: Program,
     params: Any,
     problem: Problem,
-    index: Int[Array, ""],
+    index: Int[Array, ""] | int,
     factor: Scalar,
     state: State,
 ) -> tuple[State, Float[Array, " values"]]:
@@ -194,7 +194,7 @@ def _step(
 
 
 def _loss(
-    program: Program, params: Any, problem: Problem, index: Int[Array, ""], parameters: Array
+    program: Program, params: Any, problem: Problem, index: Int[Array, ""] | int, parameters: Array
 ) -> tuple[Scalar, Float[Array, " values"]]:
     """Return the total, and the total with every term's unweighted value."""
     weights, image = problem.weights, program.canvas.image(parameters)

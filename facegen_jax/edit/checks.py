@@ -166,7 +166,7 @@ def check_outputs(options: Edit) -> None:
     for index, path in enumerate(written):
         check_output(path, read)
         if any(is_same(path, other) for other in written[:index]):
-            raise EditError(f"{path}: --out and --strip name the same file twice")
+            raise EditError(f"{path}: --out and --strip name the same file")
         if options.gallery and path.exists() and _is_inside(path, options.gallery / "images"):
             raise EditError(f"{path}: would overwrite a face of the gallery; choose another name")
 

@@ -3,6 +3,7 @@
 No other module opens image files.
 """
 
+import logging
 import os
 import struct
 import warnings
@@ -28,6 +29,8 @@ EXIF, INTEROPERABILITY, INDEX, COLOUR_SPACE = 0x8769, 0xA005, 1, 0xA001
 """EXIF directories, and the tags in them that name a colour space."""
 SIGNED, WHITE_IS_ZERO, SEPARATE = 2, 0, 2
 """Values of TIFF tags."""
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or damage is told on stderr as well
 
 
 class ImageError(ValueError):
