@@ -2,20 +2,27 @@
 
 import csv
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 # Tests compile thousands of tiny programs: compile them fast rather than well. Processes that
 # tests start inherit this.
 FAST_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FAST_COMPILATION}"
-# Programs compiled like this are not kept, nor is the cache of whoever runs the tests touched.
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+# Processes of one run share what they compile; the cache of whoever runs the tests is not touched.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="facegen-tests-")
+PROGRAMS = os.environ["JAX_COMPILATION_CACHE_DIR"]
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 os.environ.pop("FACEGEN_CACHE", None)
 
 import jax  # noqa: E402  (after the flags)
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
+jax.config.update("jax_compilation_cache_dir", PROGRAMS)  # a plugin may have imported JAX before
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
@@ -25,13 +32,18 @@ from facegen_jax.network import checkpoint, vgg_face  # noqa: E402
 from facegen_jax.sweep import Sweep, run_sweep  # noqa: E402
 
 FACES = Path(os.environ.get("FACEGEN_FACES", Path(__file__).parents[2] / "shared" / "faces"))
-TINY = vgg_face.VGGFace((4, 6, 8, 8, 8), (12, 10, 3))
+TINY = vgg_face.VGGFace((5, 6, 8, 8, 8), (12, 10, 3))
 EACH_OPTIMIZER = [
     pytest.param(name, marks=pytest.mark.long) if name == "lbfgs" else name for name in OPTIMIZERS
 ]
 """The named optimizers; L-BFGS compiles several times as long as the others."""
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\"'$"
 """A name that would run a script on a page that fails to escape it."""
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):  # the process that all others belong to
+        shutil.rmtree(PROGRAMS, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items):

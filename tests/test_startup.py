@@ -105,7 +105,7 @@ def keep_programs(monkeypatch, tmp_path):
     """Call `keep_programs` as a command does; returns its notes and where programs are kept."""
     monkeypatch.setenv("FACEGEN_CACHE", str(tmp_path / "new" / "cache"))
     before = {name: jax.config.values[name] for name in SETTINGS}
-    jax.config.update("jax_enable_compilation_cache", True)
+    jax.config.update("jax_compilation_cache_dir", None)
 
     def call() -> tuple[list[str], str | None]:
         notes = []
@@ -193,7 +193,11 @@ def test_the_next_process_finds_the_programs(tmp_path):
         kinds = ("hits", "misses")
         print(*(events.count(f"/jax/compilation_cache/cache_{kind}") for kind in kinds))
     """
-    environment = {"FACEGEN_CACHE": str(tmp_path), "JAX_ENABLE_COMPILATION_CACHE": "true"}
+    environment = {
+        "FACEGEN_CACHE": str(tmp_path),
+        "JAX_COMPILATION_CACHE_DIR": "",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     first, second = (python(code, **environment) for _ in range(2))
     hits, misses = map(int, first.stdout.split())
     assert (hits, misses > 5) == (0, True)

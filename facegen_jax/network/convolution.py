@@ -116,38 +116,43 @@ def _direct(maps: Maps, kernel: Array) -> Array:
     )
 
 
-def _taps(maps: Maps) -> list[tuple[int, int, Array]]:
-    """Return the maps shifted by each tap of a kernel, with the tap's row and column."""
-    height, width = maps.shape[1:3]
-    padded = jnp.pad(jnp.asarray(maps), ((0, 0), (1, 1), (1, 1), (0, 0)))
-    return [
-        (row, col, padded[:, row : row + height, col : col + width])
-        for row in range(3)
-        for col in range(3)
-    ]
+def _padded(maps: Maps) -> Array:
+    return jnp.pad(jnp.asarray(maps), ((0, 0), (1, 1), (1, 1), (0, 0)))
+
+
+def _shifted(padded: Array, tap: int, first: int, count: int) -> Array:
+    """Return `count` channels as one of the nine taps of a kernel sees them.
+
+    Sliced by `lax`, as indexing takes ten times as long to trace.
+    """
+    batch, height, width, _ = padded.shape
+    row, col = divmod(tap, 3)
+    end = (batch, row + height - 2, col + width - 2, first + count)
+    return lax.slice(padded, (0, row, col, first), end)
 
 
 def _sum_of_inputs(maps: Maps, kernel: Array) -> Array:
     """Convolve few channels: one elementwise sum over taps and channels."""
-    products = (
-        shifted[..., channel, None] * jnp.reshape(kernel[row, col, channel], (1, 1, 1, -1))
-        for row, col, shifted in _taps(maps)
-        for channel in range(maps.shape[-1])
-    )
-    return functools.reduce(jnp.add, products)
+    inputs, outputs = kernel.shape[2:]
+    padded, rows = _padded(maps), lax.reshape(kernel, (9 * inputs, outputs))
+
+    def product(index: int) -> Array:
+        pixels = _shifted(padded, *divmod(index, inputs), 1)
+        row = lax.slice_in_dim(rows, index, index + 1)
+        shape = (*maps.shape[:3], outputs)
+        both = (pixels, (0, 1, 2, 3)), (row, (2, 3))
+        return lax.mul(*(lax.broadcast_in_dim(each, shape, axes) for each, axes in both))
+
+    return functools.reduce(lax.add, map(product, range(9 * inputs)))
 
 
 def _sum_of_outputs(maps: Maps, kernel: Array) -> Array:
     """Convolve into few channels: one product with all taps, then the sum of their shifts."""
     outputs = kernel.shape[-1]
     taps = jnp.reshape(jnp.transpose(kernel, (2, 0, 1, 3)), (kernel.shape[2], -1))
-    products = lax.dot_general(maps, taps, (((3,), (0,)), ((), ())))
-    firsts = range(0, 9 * outputs, outputs)
-    parts = (
-        shifted[..., first : first + outputs]
-        for first, (_, _, shifted) in zip(firsts, _taps(products), strict=True)
-    )
-    return functools.reduce(jnp.add, parts)
+    padded = _padded(lax.dot_general(maps, taps, (((3,), (0,)), ((), ()))))
+    parts = (_shifted(padded, tap, tap * outputs, outputs) for tap in range(9))
+    return functools.reduce(lax.add, parts)
 
 
 @jax.custom_vjp
@@ -182,12 +187,15 @@ def _max_pool_backward(saved, gradient):
 
 def _corners(maps: Array) -> list[Array]:
     """Return the four elements of every 2x2 cell."""
-    return [maps[:, row::2, col::2] for row in (0, 1) for col in (0, 1)]
+    step = (1, 2, 2, 1)
+    return [lax.slice(maps, (0, row, col, 0), maps.shape, step) for row in (0, 1) for col in (0, 1)]
 
 
 def _doubled(maps: Array) -> Array:
     """Repeat every element as a 2x2 cell."""
-    return jnp.repeat(jnp.repeat(maps, 2, 1), 2, 2)
+    batch, height, width, channels = maps.shape
+    cells = lax.broadcast_in_dim(maps, (batch, height, 2, width, 2, channels), (0, 1, 3, 5))
+    return lax.reshape(cells, (batch, 2 * height, 2 * width, channels))
 
 
 max_pool.defvjp(_max_pool_forward, _max_pool_backward)
