@@ -32,7 +32,7 @@ from facegen_jax.network import checkpoint, vgg_face  # noqa: E402
 from facegen_jax.sweep import Sweep, run_sweep  # noqa: E402
 
 FACES = Path(os.environ.get("FACEGEN_FACES", Path(__file__).parents[2] / "shared" / "faces"))
-TINY = vgg_face.VGGFace((5, 6, 8, 8, 8), (12, 10, 3))
+TINY = vgg_face.VGGFace((4, 6, 8, 8, 8), (12, 10, 3))
 EACH_OPTIMIZER = [
     pytest.param(name, marks=pytest.mark.long) if name == "lbfgs" else name for name in OPTIMIZERS
 ]

@@ -424,6 +424,7 @@ def test_real_faces_with_directions_and_guides(tmp_path, faces):
         tmp_path / "out",
         ("weights.attribute=0.5,1",),
         steps=10,
+        scaling="natural",
         paste_back=True,
     )
     new = list(run_sweep(config))

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from ..types import AnyArray
 from . import winograd
 
-FEW = 4
+FEW = 3
 """Channels of an image or its gradient: too few for a matrix product."""
 NARROW = 32
 """Channels on the other side up to which sums over taps beat a convolution with `FEW`."""
