@@ -1,11 +1,13 @@
 """What a sweep does beside its descents: counted where it must not grow, bounded where kept."""
 
+import contextlib
 import dataclasses
 import itertools
 import os
 import signal
 import sys
 import threading
+from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -19,6 +21,7 @@ from facegen_jax.edit import stacking
 from facegen_jax.edit.finished import Solved, finish
 from facegen_jax.faces import align, colour, geometry, image, photos
 from facegen_jax.faces.photos import Wanted
+from facegen_jax.faces.workers import Workers
 from facegen_jax.network import metrics
 from facegen_jax.network.checkpoint import load_network
 from facegen_jax.report import results
@@ -210,6 +213,23 @@ def test_other_processes_read_the_same_faces_without_jax(folder):
         for wanted in (*faces[2:], faces[0]._replace(size=16)):
             workers.expect(wanted)
             assert len(workers.recall(wanted, list).image) == wanted.size
+    finally:
+        workers.close()
+
+
+def test_nobody_waits_forever_for_a_killed_process(folder):
+    workers = Workers(1)
+    try:
+        assert workers._first.result() is not None  # it has started
+        faces = [Wanted(folder / "0.png", size, "none") for size in range(16, 80)]
+        futures = [workers.read(each) for each in faces]
+        cancelled = [future.cancel() for future in futures[1::2]]
+        (process,) = workers._pool._processes.values()
+        os.kill(process.pid, signal.SIGKILL)
+        assert any(cancelled)
+        for wanted, future in zip(faces, futures, strict=True):
+            with contextlib.suppress(BrokenExecutor, CancelledError):
+                assert len(future.result(60).image) == wanted.size
     finally:
         workers.close()
 

@@ -21,17 +21,9 @@ from .checks import check_single, check_stacked
 from .objective import Objective
 from .optimizer import Optimizer, as_optimizer
 from .problem import Problem, stack
-from .program import (
-    CHUNK,
-    UNTRACED,
-    Program,
-    State,
-    initial_state,
-    prepared,
-    run_chunk,
-    run_chunk_on_cores,
-)
+from .program import CHUNK, initial_state, prepared, run_chunk, run_chunk_on_cores
 from .solution import Solution, Solutions, Status
+from .step import UNTRACED, Program, State
 from .transforms import Transform
 
 
@@ -210,16 +202,8 @@ class Solver:
         first, last = jnp.int32(descent.done), jnp.int32(descent.done + count)
         factors = jnp.asarray(self._factors(descent.done))
         run = run_chunk_on_cores if one_core_each(mesh) else run_chunk
-        state, trace = run(
-            program,
-            mesh,
-            descent.params,
-            problems,
-            descent.state,
-            first,
-            last,
-            factors,
-        )
+        static, arrays = (program, mesh), (descent.params, problems, descent.state)
+        state, trace = run(*static, *arrays, first, last, factors)
         losses = np.asarray(trace)[:, :count]
         losses = np.where(losses == UNTRACED, np.float32(np.nan), losses)
         return Descent(state, np.concatenate([descent.trace, losses], 1), descent.params)

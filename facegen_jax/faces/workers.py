@@ -1,10 +1,12 @@
 """Processes that read faces, without JAX."""
 
+import functools
 import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections import deque
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing import connection
 
 from . import photos
@@ -14,12 +16,20 @@ from .photos import Wanted
 
 
 class Workers:
-    """Processes that read faces; they start in the background."""
+    """Processes that read faces; they start in the background.
+
+    The pool is given only what its processes begin at once. What waits can so be cancelled without
+    its knowledge: when a process is killed, Python's pool before 3.12.1 stops at a cancelled future
+    and leaves all others without an answer.
+    """
 
     def __init__(self, count: int):
         spawn = multiprocessing.get_context("spawn")  # threads do not survive a fork
         self._pool = ProcessPoolExecutor(count, spawn, _begin)
         self._first = self._pool.submit(can_detect)
+        self._waiting = deque[tuple[Wanted, Future[Face]]]()
+        self._free = 2 * count
+        self._lock = threading.RLock()
 
     @property
     def ready(self) -> bool:
@@ -27,16 +37,42 @@ class Workers:
         return self._first.done()
 
     def read(self, wanted: Wanted) -> Future[Face]:
-        """Have a face read.
-
-        Raises:
-            BrokenExecutor: a process was killed; so may the future.
-        """
-        return self._pool.submit(photos.read, wanted)
+        """Have a face read; the future raises `BrokenExecutor` if a process was killed."""
+        future = Future[Face]()
+        with self._lock:
+            self._waiting.append((wanted, future))
+            self._feed()
+        return future
 
     def close(self) -> None:
         """End the processes."""
+        with self._lock:
+            self._waiting.clear()
         self._pool.shutdown(cancel_futures=True)
+
+    def _feed(self) -> None:
+        while self._free and self._waiting:
+            wanted, future = self._waiting.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                begun = self._pool.submit(photos.read, wanted)
+            except BrokenExecutor as error:
+                future.set_exception(error)
+                continue
+            self._free -= 1
+            begun.add_done_callback(functools.partial(self._finish, future))
+
+    def _finish(self, future: Future[Face], begun: Future[Face]) -> None:
+        if begun.cancelled():
+            future.set_exception(BrokenExecutor("closed"))
+        elif error := begun.exception():
+            future.set_exception(error)
+        else:
+            future.set_result(begun.result())
+        with self._lock:
+            self._free += 1
+            self._feed()
 
 
 def _begin() -> None:

@@ -56,8 +56,7 @@ class Reader:
         if held or self._workers is None:
             return
         slim = wanted._replace(photo=False)  # photos are large, and quick to read again
-        with contextlib.suppress(BrokenExecutor):
-            self._soon[search] = slim, self._workers.read(slim)
+        self._soon[search] = slim, self._workers.read(slim)
         while len(self._soon) > AHEAD:  # the oldest were never asked for
             _, (_, future) = self._soon.popitem(last=False)
             future.cancel()
