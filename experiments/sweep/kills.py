@@ -65,8 +65,9 @@ class Config:
 
     kills: int = 100
     seed: int = 0
-    longest: float = 9.0
-    """Seconds until a kill, at most."""
+    earliest: float = 0.4
+    """Kills come at a random time between this share of the time that a part takes undisturbed, of
+    which half goes by before its first step, and all of it."""
 
 
 def write_inputs(folder: Path) -> None:
@@ -84,18 +85,19 @@ def write_inputs(folder: Path) -> None:
     (folder / "darker.py").write_text(OBJECTIVE)
 
 
-def start(folder: Path, out: Path, part: str, largest: int | None = None) -> subprocess.Popen:
+def start(
+    folder: Path, out: Path, part: str, largest: int = resource.RLIM_INFINITY
+) -> subprocess.Popen:
     """Start one part; `largest` limits the bytes of each file that it writes."""
 
     def limit() -> None:
-        if largest is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
     command = [sys.executable, "-m", "facegen_jax.sweep", *SWEEP, "--out", str(out)]
     return subprocess.Popen(
         [*command, "--shard", part],
         cwd=folder,
-        preexec_fn=limit,
+        preexec_fn=limit if largest != resource.RLIM_INFINITY else None,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -153,18 +155,19 @@ def mounted(out: Path) -> bool:
     )
 
 
-def complete(folder: Path, out: Path) -> None:
-    """Run both parts, one after the other, to their ends."""
-    for part in PARTS:
-        process = start(folder, out, part)
+def complete(folder: Path, out: Path) -> float:
+    """Run both parts to their ends; return the seconds that they take."""
+    began = time.monotonic()
+    for process in [start(folder, out, part) for part in PARTS]:
         text, _ = process.communicate(timeout=600)
         assert process.returncode == 0, text
+    return time.monotonic() - began
 
 
 def round_of_kills(
     folder: Path,
     expected: Done,
-    config: Config,
+    times: tuple[float, float],
     rng: random.Random,
     left: int,
 ) -> Counter[str]:
@@ -175,9 +178,9 @@ def round_of_kills(
     try:
         while len(before) < len(expected) and happened.total() < left:
             mishap = rng.choice(MISHAPS)
-            largest = 2000 if mishap == "full disk" and not is_mounted else None
+            largest = 2000 if mishap == "full disk" and not is_mounted else resource.RLIM_INFINITY
             processes = [start(folder, out, part, largest) for part in PARTS]
-            disturb(processes, mishap, out, rng.uniform(0.5, config.longest))
+            disturb(processes, mishap, out, rng.uniform(*times))
             after = done(out)
             assert before.items() <= after.items(), f"lost or changed after {mishap}"
             happened[mishap] += 1
@@ -199,11 +202,13 @@ def main(config: Config) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_inputs(folder)
-        complete(folder, folder / "undisturbed")
+        complete(folder, folder / "compiles")
+        longest = complete(folder, folder / "undisturbed")
+        times = config.earliest * longest, longest
         expected = done(folder / "undisturbed")
         while happened.total() < config.kills:
             left = config.kills - happened.total()
-            happened += round_of_kills(folder, expected, config, rng, left)
+            happened += round_of_kills(folder, expected, times, rng, left)
             rounds += 1
     kinds = ", ".join(f"{count} {name}" for name, count in sorted(happened.items()))
     print(f"{happened.total()} kills of two processes each ({kinds}) in {rounds} sweeps of")
