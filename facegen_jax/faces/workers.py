@@ -5,9 +5,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing import connection
+from queue import SimpleQueue
 
 from . import photos
 from .align import Face
@@ -27,9 +27,10 @@ class Workers:
         spawn = multiprocessing.get_context("spawn")  # threads do not survive a fork
         self._pool = ProcessPoolExecutor(count, spawn, _begin)
         self._first = self._pool.submit(can_detect)
-        self._waiting = deque[tuple[Wanted, Future[Face]]]()
-        self._free = 2 * count
-        self._lock = threading.RLock()
+        self._waiting = SimpleQueue[tuple[Wanted, Future[Face]] | None]()
+        self._slots = threading.Semaphore(2 * count)
+        self._feeder = threading.Thread(target=self._feed, daemon=True)
+        self._feeder.start()
 
     @property
     def ready(self) -> bool:
@@ -39,28 +40,29 @@ class Workers:
     def read(self, wanted: Wanted) -> Future[Face]:
         """Have a face read; the future raises `BrokenExecutor` if a process was killed."""
         future = Future[Face]()
-        with self._lock:
-            self._waiting.append((wanted, future))
-            self._feed()
+        self._waiting.put((wanted, future))
         return future
 
     def close(self) -> None:
         """End the processes."""
-        with self._lock:
-            self._waiting.clear()
+        self._waiting.put(None)
         self._pool.shutdown(cancel_futures=True)
+        self._feeder.join()
 
     def _feed(self) -> None:
-        while self._free and self._waiting:
-            wanted, future = self._waiting.popleft()
+        """Give the pool what waits: in a thread, as a broken pool calls back under its own lock."""
+        while waiting := self._waiting.get():
+            wanted, future = waiting
+            self._slots.acquire()
             if not future.set_running_or_notify_cancel():
+                self._slots.release()
                 continue
             try:
                 begun = self._pool.submit(photos.read, wanted)
-            except BrokenExecutor as error:
-                future.set_exception(error)
+            except RuntimeError as error:  # broken, or closed
+                future.set_exception(BrokenExecutor(str(error)))
+                self._slots.release()
                 continue
-            self._free -= 1
             begun.add_done_callback(functools.partial(self._finish, future))
 
     def _finish(self, future: Future[Face], begun: Future[Face]) -> None:
@@ -70,9 +72,7 @@ class Workers:
             future.set_exception(error)
         else:
             future.set_result(begun.result())
-        with self._lock:
-            self._free += 1
-            self._feed()
+        self._slots.release()
 
 
 def _begin() -> None:
