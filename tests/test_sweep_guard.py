@@ -120,7 +120,7 @@ def test_a_lock_that_is_no_entry_counts_as_held(content, tmp_path):
 def test_commands_import_without_the_modules_of_posix():
     """Windows has none of them; memory that it does not report is unknown."""
     code = """if True:
-        import os, sys
+        import asyncio, os, sys  # asyncio has its own way on Windows, and needs os.sysconf here
         for name in ("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"):
             sys.modules[name] = None
         del os.getuid, os.sysconf
