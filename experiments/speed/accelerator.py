@@ -63,7 +63,6 @@ def measure(
     solver: fg.Solver, network: fg.Network, problem: fg.Problem, config: Config
 ) -> Iterator[Row]:
     """Yield a row for every batch that fits, in doubling sizes, until they are no faster."""
-    problem = jax.tree.map(lambda leaf: leaf[0], solver.with_defaults(fg.stack([problem])))
     size, best = batch.rounded(1), 0.0
     while size <= max(config.largest, batch.rounded(1)):
         memory = batch.memory(solver, network, problem, size)
@@ -85,7 +84,8 @@ def steps_per_second(
     solver: fg.Solver, network: fg.Network, problem: fg.Problem, size: int, seconds: float
 ) -> float:
     """Run a batch for about `seconds` and return the steps of one image in a second."""
-    spread, (problems, _) = batch.replicate(network), batch.padded(fg.stack([problem] * size), size)
+    stacked = solver.with_defaults(fg.stack([problem] * size))
+    spread, (problems, _) = batch.replicate(network), batch.padded(stacked, size)
     descent = solver.advance(spread, problems, solver.start(spread, problems))  # compiles
     first, began = descent.done, time.perf_counter()
     while descent.done < solver.steps:

@@ -103,9 +103,9 @@ def memory(solver: Solver, network: Network | Params, problem: Problem, size: in
     program = solver.program(network)
 
     def batched(leaf: jax.Array) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((local, *jnp.shape(leaf)), leaf.dtype)
+        return jax.ShapeDtypeStruct((local, *leaf.shape[1:]), leaf.dtype)
 
-    problems = jax.tree.map(batched, problem)
+    problems = jax.tree.map(batched, solver.with_defaults(stack([problem])))
     state = jax.eval_shape(lambda problems: initial_state(program, problems), problems)
     number = jax.ShapeDtypeStruct((), jnp.int32)
     factors = jax.ShapeDtypeStruct((CHUNK,), jnp.float32)

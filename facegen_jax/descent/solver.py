@@ -202,8 +202,9 @@ class Solver:
         first, last = jnp.int32(descent.done), jnp.int32(descent.done + count)
         factors = jnp.asarray(self._factors(descent.done))
         run = run_chunk_on_cores if one_core_each(mesh) else run_chunk
-        static, arrays = (program, mesh), (descent.params, problems, descent.state)
-        state, trace = run(*static, *arrays, first, last, factors)
+        state, trace = run(
+            program, mesh, descent.params, problems, descent.state, first, last, factors
+        )
         losses = np.asarray(trace)[:, :count]
         losses = np.where(losses == UNTRACED, np.float32(np.nan), losses)
         return Descent(state, np.concatenate([descent.trace, losses], 1), descent.params)
