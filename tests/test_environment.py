@@ -45,7 +45,7 @@ def setting(request):
 SETTINGS = [
     pytest.param({"jax_enable_x64": True}, id="x64"),
     pytest.param({"jax_debug_nans": True}, id="debug_nans"),
-    pytest.param({"jax_disable_jit": True}, id="disable_jit", marks=pytest.mark.long),
+    pytest.param({"jax_disable_jit": True}, id="disable_jit"),
 ]
 
 

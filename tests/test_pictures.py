@@ -3,6 +3,8 @@ and files that are no pictures."""
 
 import os
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -439,3 +441,23 @@ def test_links_in_a_circle_are_one_line(tmp_path, run_command):
         with pytest.raises((ValueError, OSError)) as caught:
             call()
         assert "\n" not in str(caught.value)
+
+
+def test_what_pillow_logs_of_a_damaged_file_is_not_printed(tmp_path):
+    """In a process of its own, as pytest handles the logs of this one."""
+    path = tmp_path / "face.tif"
+    PIL.Image.new("RGB", (32, 32)).save(path)
+    tag = struct.pack("<HHIHH", 277, 3, 1, 3, 0)  # samples per pixel, as Pillow writes them
+    content = path.read_bytes()
+    assert content.count(tag) == 1
+    path.write_bytes(content.replace(tag, struct.pack("<HHIHH", 277, 3, 1, 22273, 0)))
+    code = f"""if True:
+        from facegen_jax.faces import image
+        try:
+            image.read({str(path)!r})
+        except image.ImageError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{path}: ")
+    assert done.stderr == ""

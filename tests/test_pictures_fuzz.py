@@ -128,8 +128,7 @@ def test_damaged_pictures(reader, name, tmp_path, monkeypatch, caplog):
         path.write_bytes(repaired(damaged) if number % 2 else damaged)
         examine(path, reader)
     told = [each.name for each in caplog.records if each.levelno >= logging.WARNING]
-    assert all(name.startswith("PIL.") for name in told)
-    assert logging.getLogger("PIL").handlers, "records would go to stderr"
+    assert set(told) <= {"PIL.TiffImagePlugin"}  # `decoder` keeps what Pillow logs off stderr
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000, (
         "grew by more than 300 MB"
     )

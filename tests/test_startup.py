@@ -105,6 +105,7 @@ def keep_programs(monkeypatch, tmp_path):
     """Call `keep_programs` as a command does; returns its notes and where programs are kept."""
     monkeypatch.setenv("FACEGEN_CACHE", str(tmp_path / "new" / "cache"))
     before = {name: jax.config.values[name] for name in SETTINGS}
+    jax.config.update("jax_enable_compilation_cache", True)
     jax.config.update("jax_compilation_cache_dir", None)
 
     def call() -> tuple[list[str], str | None]:

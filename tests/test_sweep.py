@@ -424,7 +424,6 @@ def test_real_faces_with_directions_and_guides(tmp_path, faces):
         tmp_path / "out",
         ("weights.attribute=0.5,1",),
         steps=10,
-        scaling="natural",
         paste_back=True,
     )
     new = list(run_sweep(config))
@@ -440,9 +439,9 @@ def test_problems_with_other_layers_wait_for_a_batch_of_their_kind(plain, folder
     plain.pairs.write_text(
         "reference,guides,channels\n"
         "0.png,1.png,\n"
-        "1.png,,conv2_1:2=2\n"
+        "1.png,,conv2_1:0=2\n"
         "2.png,4.png,\n"
-        "3.png,,conv2_1:2=2\n"
+        "3.png,,conv2_1:0=2\n"
         "4.png,1.png,\n"
     )
     objective = terms.Identity(("conv1_2",)) + terms.Attribute(("conv2_1",))
