@@ -66,8 +66,8 @@ class Config:
     kills: int = 100
     seed: int = 0
     earliest: float = 0.4
-    """Kills come at a random time between this share of the time that a part takes undisturbed, of
-    which half goes by before its first step, and all of it."""
+    """Kills come at a random time between this share of the undisturbed sweep's time, and all of
+    it: much of the first half goes by before the first step."""
 
 
 def write_inputs(folder: Path) -> None:
