@@ -1,6 +1,7 @@
 """Strict JAX settings, a tiny random network, smooth test images, and the labelled photos."""
 
 import csv
+import gc
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 PROGRAMS = os.environ["JAX_COMPILATION_CACHE_DIR"]
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 os.environ.pop("FACEGEN_CACHE", None)
+gc.set_threshold(50_000)  # tracing makes millions of short-lived objects, few of them in cycles
 
 import jax  # noqa: E402  (after the flags)
 import numpy as np  # noqa: E402
