@@ -17,7 +17,7 @@ test: .venv/.dev
 test-long: FUZZ ?= 20000
 test-long: .venv/.train
 	$(BIN)/python -m pytest -m long $(ARGS)
-	FACEGEN_FUZZ=$(FUZZ) $(BIN)/python -m pytest --numprocesses 2 tests/test_convert_fuzz.py tests/test_table_fuzz.py tests/test_pictures_fuzz.py $(ARGS)
+	FACEGEN_FUZZ=$(FUZZ) $(BIN)/python -m pytest --numprocesses 2 tests/test_convert_fuzz.py tests/test_table_fuzz.py tests/test_pictures_fuzz.py tests/test_results_fuzz.py $(ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

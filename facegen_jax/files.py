@@ -1,16 +1,11 @@
-"""Atomic writes, paths that cannot be written to, content hashes, unreadable archives."""
+"""Atomic writes, paths that cannot be written to, content hashes."""
 
 import hashlib
 import os
 import secrets
 import stat
-import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
-
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What NumPy raises if an archive (.npz) is missing, is damaged or lacks the expected arrays."""
 
 
 class OutputError(ValueError):

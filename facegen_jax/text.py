@@ -1,4 +1,4 @@
-"""Text files in the encodings of everyday programs: UTF-8, and the UTF-16 of spreadsheets."""
+"""Text from files: everyday encodings (UTF-8, the UTF-16 of spreadsheets), names in messages."""
 
 import codecs
 
@@ -61,3 +61,8 @@ def _encoding(content: bytes) -> tuple[str, str]:
     if even != odd:
         return ("utf-16-be" if even else "utf-16-le"), "UTF-16"
     return "utf-8", "UTF-8"
+
+
+def printable(text: str) -> str:
+    """Replace what would break a line or move the cursor: names in messages may come from files."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

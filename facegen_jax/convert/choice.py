@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..names import did_you_mean
+from ..text import printable
 from .check import check_shapes
-from .cursor import SourceError, printable
+from .cursor import MAX_MESSAGE, SourceError
 from .layout import Parsed, canonical
 from .naming import Path, path_of
 
@@ -93,4 +94,4 @@ def _list(networks: Sequence[Parsed]) -> str:
 
 
 def _left(networks: Sequence[Parsed], taken: str) -> str:
-    return printable(f"{len(networks)} networks ({_list(networks)}): {taken}")
+    return printable(f"{len(networks)} networks ({_list(networks)}): {taken}"[:MAX_MESSAGE])

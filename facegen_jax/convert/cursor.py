@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..text import printable
+
 MAX_GROWTH = 2
 """How many times its own size a file may unpack to; float weights barely compress."""
 SMALL = 4 << 20
@@ -20,11 +22,6 @@ BLOCK = 1 << 20
 TOO_LARGE = f"unpacks to more than {MAX_GROWTH} times its size; float weights barely compress"
 
 
-def printable(text: str) -> str:
-    """Limit the length and replace unprintable characters: names may come from a file."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_MESSAGE])
-
-
 class SourceError(ValueError):
     """A source file that cannot be converted.
 
@@ -32,7 +29,7 @@ class SourceError(ValueError):
     """
 
     def __init__(self, message: str):
-        super().__init__(printable(message))
+        super().__init__(printable(message[:MAX_MESSAGE]))
 
 
 class Cursor:

@@ -21,8 +21,9 @@ from jaxtyping import Array, Float
 from .. import cache
 from ..faces import align, detector
 from ..faces.image import ImageError
-from ..files import UNREADABLE, digest, write_atomically
+from ..files import digest, write_atomically
 from ..network.protocol import DESCRIPTOR, Backbone, Network, extract
+from ..stored import StoredError, read_arrays
 from ..types import Images, Progress
 from .labels import Gallery
 
@@ -163,20 +164,23 @@ def _file_name(gallery: Gallery, network: Network, layers: tuple[str, ...], mode
 def _read(file: str) -> Known:
     names = ("names", "hashes", "features", "landmarks", "failures")
     try:
-        content = (cache.folder() / FOLDER / file).read_bytes()
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in names}
-    except UNREADABLE:  # none yet, or damaged
+        stored = read_arrays(cache.folder() / FOLDER / file)
+        arrays = [stored[name] for name in names]
+    except (StoredError, KeyError, OSError):  # none yet, damaged, or no folder
         return {}
-    whole = len({len(array) for array in arrays.values()}) == 1
-    if not whole or arrays["landmarks"].shape[1:] != (5, 2):
-        return {}
-    if not np.isfinite(arrays["features"]).all():
+    features = arrays[2]
+    faces = len(features) if features.ndim == 2 else 0
+    shapes = ((faces,), (faces,), (faces, *features.shape[1:]), (faces, 5, 2), (faces,))
+    fits = all(
+        array.shape == shape and array.dtype.kind == kind
+        for array, shape, kind in zip(arrays, shapes, "UUffU", strict=True)
+    )
+    if not fits or not np.isfinite(features).all():
         return {}
     empty = np.empty(0, np.float32)
     return {
         str(name): (str(sha256), empty if failure else vector, points, str(failure))
-        for name, sha256, vector, points, failure in zip(*arrays.values(), strict=True)
+        for name, sha256, vector, points, failure in zip(*arrays, strict=True)
     }
 
 

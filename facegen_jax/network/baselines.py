@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..files import write_atomically
+from ..stored import parse_json
 from .checkpoint import CheckpointError
 from .named import WEIGHTS_FOLDER
 
@@ -58,11 +59,11 @@ def load_baselines(network: str, sha256: str, path: Path | None = None) -> Basel
 
 def _read(path: Path) -> tuple[Baselines, str]:
     """Return the baselines in a file, and the hash of their network."""
-    stored = json.loads(path.read_bytes())
+    stored = parse_json(path.read_bytes())
     baselines = Baselines(*(stored[name] for name in Baselines._fields))
-    if not all(isinstance(value, int | float) for value in baselines[:4]):
+    if not all(isinstance(value, int | float) and abs(value) < 1e9 for value in baselines[:4]):
         raise ValueError("medians and counts must be numbers")
-    return baselines, str(stored["network_sha256"])
+    return baselines._replace(gallery=str(baselines.gallery)), str(stored["network_sha256"])
 
 
 def save_baselines(path: Path, network: str, sha256: str, baselines: Baselines) -> None:

@@ -1,6 +1,5 @@
 """Networks as files: safetensors loading and saving, shape checks, the default network."""
 
-import json
 import os
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import numpy as np
 
 from .. import plugin
 from ..files import digest
+from ..stored import parse_json
+from ..text import printable
 from ..types import Params
 from . import tensor_file
 from .named import DEFAULT, VGG_FACE, WEIGHTS_FOLDER, vgg_face_path
@@ -19,6 +20,9 @@ from .vgg_face import CONVOLUTIONS, DENSE, EMBEDDING, backbone_of, param_shapes
 
 class CheckpointError(ValueError):
     """A network file that cannot be used; says what was expected, what came, and what to do."""
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
 
 
 def load_params(source: str | os.PathLike[str] = DEFAULT) -> Params:
@@ -56,7 +60,7 @@ def read_network(path: Path) -> Network:
     _check(params, path)
     try:
         attributes, classes = (
-            tuple(map(str, json.loads(metadata.get(key, "[]"))))
+            tuple(map(str, parse_json(metadata.get(key, "[]"))))
             for key in ("attributes", "classes")
         )
         backbone = backbone_of(params, int(metadata.get("image_size", 224)))

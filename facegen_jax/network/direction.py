@@ -1,6 +1,7 @@
 """Named attribute directions: what to add to a face's maps to turn an attribute up; files and
 lookup."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..names import by_spelling, did_you_mean, normalise
+from ..numbers import in_range
+from ..stored import parse_json
 from ..types import Features
 from . import tensor_file
 from .checkpoint import CheckpointError, read_tensors
@@ -71,15 +74,19 @@ def load_direction(network: Network, name: str, path: Path | None = None) -> Dir
         owner, _, layer = key.rpartition("/")
         if owner == attribute:
             maps[layer] = sign * scales[attribute] * tensor.astype(np.float32)
-    without, having = levels.get(attribute, (None, None))
-    known_levels = None if without is None or having is None else (without, having)
-    return Direction(attribute, maps, sign, known_levels)
+    return Direction(attribute, maps, sign, levels.get(attribute))
 
 
-def _read(
-    network: Network, path: Path | None
-) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, str], dict[str, list[float]]]:
-    """Return the tensors, scales, opposites and levels of a file of directions."""
+class _Stored(NamedTuple):
+    """A file of directions."""
+
+    tensors: dict[str, np.ndarray]
+    scales: dict[str, float]
+    opposites: dict[str, str]
+    levels: dict[str, Levels]
+
+
+def _read(network: Network, path: Path | None) -> _Stored:
     shipped = path is None
     path = shipped_directions(network) if path is None else path
     if not path.is_file():
@@ -94,11 +101,16 @@ def _read(
             "build the directions again"
         )
     try:
-        stored = json.loads(metadata.get("levels", "{}"))
-        levels = {name: [float(level) for level in pair] for name, pair in stored.items()}
-        return tensors, json.loads(metadata["scales"]), json.loads(metadata["opposites"]), levels
-    except (KeyError, ValueError, TypeError, AttributeError):
+        scales = {name: float(each) for name, each in parse_json(metadata["scales"]).items()}
+        opposites = parse_json(metadata["opposites"])
+        pairs = parse_json(metadata.get("levels", "{}")).items()
+        levels = {name: (float(without), float(having)) for name, (without, having) in pairs}
+        numbers = itertools.chain(scales.values(), *levels.values())
+        if not set(opposites.values()) <= scales.keys() or not all(map(in_range, numbers)):
+            raise ValueError("opposites of nothing, or numbers that are not finite")
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         raise CheckpointError(f"{path}: not a file of attribute directions") from None
+    return _Stored(tensors, scales, opposites, levels)
 
 
 def save_directions(

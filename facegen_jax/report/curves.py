@@ -1,7 +1,6 @@
 """Loss curves read from traces, thinned for display."""
 
 import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..files import UNREADABLE
+from ..stored import StoredError, read_arrays
 
 POINTS = 48
 """Points of a curve on the page."""
@@ -31,10 +30,12 @@ class Curves(NamedTuple):
 def load_curves(path: Path, points: int | None = None) -> Curves | None:
     """Read a trace, thinned to `points` steps if given; return None if it cannot be read."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            terms = {name: np.asarray(stored[name], np.float64) for name in stored.files}
-    except UNREADABLE:
+        stored = read_arrays(path)
+    except StoredError:
         return None
+    if any(values.dtype.kind not in "fiu" for values in stored.values()):
+        return None
+    terms = {name: values.astype(np.float64) for name, values in stored.items()}
     shapes = {values.shape for values in terms.values()}
     if len(shapes) != 1 or len(shape := shapes.pop()) != 1 or not shape[0]:
         return None

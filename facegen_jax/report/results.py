@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..stored import parse_json
 from .result import Result
 
 
@@ -53,7 +54,7 @@ _TYPES = {
 def _decode(content: bytes) -> Result | None:
     """Decode a line; return None if it is not a result. Later fields may be missing."""
     try:
-        row = json.loads(content)
+        row = parse_json(content)
     except ValueError:
         return None
     if not isinstance(row, dict) or not row.keys() >= _REQUIRED:

@@ -1,10 +1,10 @@
 """A sweep's folder, read once for the page and the figures."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from ..stored import parse_json
 from . import results
 from .result import Result
 from .results import ResultsError
@@ -59,7 +59,7 @@ def load_study(folder: Path, limit: int = MAX_RUNS) -> Study:
 
 def _provenance(path: Path) -> Mapping[str, object]:
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
@@ -89,4 +89,7 @@ def _own(folder: Path, name: object) -> str | None:
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts:
         return None
-    return name if (folder / name).exists() else None
+    try:
+        return name if (folder / name).exists() else None
+    except (OSError, ValueError):  # too long, or no name of a file
+        return None

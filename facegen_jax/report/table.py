@@ -30,7 +30,7 @@ def _csv(columns: list[str], rows: Iterable[Result]) -> Iterator[bytes]:
     for result in rows:
         writer.writerow({each.name: each.value for each in flatten(result)})
         if buffer.tell() > 1 << 20:
-            yield buffer.getvalue().encode()
+            yield buffer.getvalue().encode(errors="replace")
             buffer.seek(0)
             buffer.truncate()
-    yield buffer.getvalue().encode()
+    yield buffer.getvalue().encode(errors="replace")

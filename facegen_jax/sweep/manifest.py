@@ -13,6 +13,7 @@ from ..edit.record import PACKAGES, version
 from ..files import write_atomically
 from ..network.protocol import Network
 from ..report import results
+from ..stored import parse_json
 from ..text import decode
 from .plan import Plan
 from .settings import Running, Sweep, SweepError
@@ -34,9 +35,9 @@ def write_manifest(config: Sweep, network: Network, plan: Plan, folder: Path) ->
     now = {"format": FORMAT, **_settings(config, network, plan.own.objective)}
     if path.exists():
         try:
-            before = json.loads(path.read_bytes())
+            before = _earlier(path)
             differences = _differences(before, now, folder / "pairs.csv", config.pairs)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError):
             raise SweepError(
                 f"{path}: damaged; use another --out, or delete it and continue with --extend"
             ) from None
@@ -67,7 +68,7 @@ def _write(path: Path, now: dict, before: dict | None, pairs: Path) -> None:
     history = []
     if before:
         earlier = {key: before[key] for key in ("config", "pairs")}
-        history = [*before.get("extended", []), earlier]
+        history = [*before["extended"], earlier]
     temporary = path.with_name(".pairs.csv")
     shutil.copyfile(pairs, temporary)
     temporary.replace(path.with_name("pairs.csv"))
@@ -78,6 +79,19 @@ def _write(path: Path, now: dict, before: dict | None, pairs: Path) -> None:
         "extended": history,
     }
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode(), durable=True)
+
+
+def _earlier(path: Path) -> dict:
+    """Return the manifest of an earlier start.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is damaged.
+    """
+    before = {"extended": []} | parse_json(path.read_bytes())
+    kinds = {"config": dict, "pairs": str, "network": dict, "extended": list}
+    if not all(isinstance(before[name], kind) for name, kind in kinds.items()):
+        raise ValueError("not a manifest")
+    return before
 
 
 def _as_json(config: Sweep) -> dict[str, object]:
@@ -103,7 +117,7 @@ def _differences(before: dict, now: dict, pairs_before: Path, pairs_now: Path) -
         for each in (before, now)
     )
     differences = [
-        f"{name} was {old.get(name)}, is {new.get(name)}"
+        f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
         for name in new
         if name not in NOT_COMPARED and old.get(name) != new.get(name)
     ]

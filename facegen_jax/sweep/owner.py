@@ -8,6 +8,8 @@ import socket
 import time
 from pathlib import Path
 
+from ..stored import parse_json
+
 STALE = 120.0
 """Seconds without a heartbeat after which an owner that cannot be looked up counts as gone."""
 LOOKS_UP = os.name == "posix"
@@ -40,12 +42,12 @@ def is_held(path: Path) -> bool:
     the last heartbeat decides.
     """
     try:
-        owner = json.loads(path.read_bytes())
+        owner = parse_json(path.read_bytes())
         if LOOKS_UP and owner.get("machine") == _machine():
             return _start_time(int(owner.get("process", 0))) == owner.get("started")
     except FileNotFoundError:
         return False
-    except (ValueError, TypeError, AttributeError):  # not an entry
+    except (ValueError, TypeError, AttributeError, OverflowError):  # not an entry
         return True
     return is_recent(path)
 
@@ -61,13 +63,13 @@ def is_recent(path: Path) -> bool:
 def described(path: Path) -> str:
     """Return who holds a lock, for messages."""
     try:
-        owner = json.loads(path.read_bytes())
+        owner = parse_json(path.read_bytes())
         minutes = (time.time() - owner["since"]) / 60
-        return (
-            f"process {owner['process']} of {owner['user']} on {owner['host']} "
-            f"for {minutes:.0f} minutes"
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        name = f"process {owner['process']} of {owner['user']} on {owner['host']}"
+        if not name.isprintable():
+            raise ValueError("not an entry")
+        return f"{name} for {minutes:.0f} minutes"
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return f"another process (if none is running, delete its lock {path})"
 
 

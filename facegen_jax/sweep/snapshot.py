@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..descent.solver import Descent
-from ..files import UNREADABLE, write_atomically
+from ..files import write_atomically
+from ..stored import StoredError, read_arrays
 
 
 def _path(folder: Path, ids: Sequence[str]) -> Path:
@@ -40,11 +41,11 @@ def load(folder: Path, ids: Sequence[str], fresh: Descent) -> Descent:
     """
     leaves, structure = jax.tree.flatten(fresh.state)
     try:
-        with np.load(io.BytesIO(_path(folder, ids).read_bytes()), allow_pickle=False) as stored:
-            trace = stored["trace"]
-            saved = [stored[f"leaf_{index}"] for index in range(len(leaves))]
-            fits = len(stored.files) == len(leaves) + 2 and stored["ids"].tolist() == list(ids)
-    except UNREADABLE:  # missing or damaged
+        stored = read_arrays(_path(folder, ids))
+        trace = stored["trace"]
+        saved = [stored[f"leaf_{index}"] for index in range(len(leaves))]
+        fits = len(stored) == len(leaves) + 2 and stored["ids"].tolist() == list(ids)
+    except (StoredError, KeyError):
         return fresh
     fits &= all(
         old.shape == new.shape and old.dtype == new.dtype
@@ -79,9 +80,11 @@ def saved_batches(folder: Path) -> list[list[str]]:
     batches = []
     for path in sorted(folder.glob("*.npz")):
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-                batches.append(stored["ids"].tolist())
-        except UNREADABLE:
+            ids = read_arrays(path)["ids"]
+            if ids.ndim != 1 or ids.dtype.kind != "U":
+                raise StoredError("no ids of runs")
+            batches.append(ids.tolist())
+        except (StoredError, KeyError):
             path.unlink(missing_ok=True)
     return batches
 
