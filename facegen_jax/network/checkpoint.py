@@ -17,6 +17,9 @@ from .protocol import Network
 from .published import how_to_get
 from .vgg_face import CONVOLUTIONS, DENSE, EMBEDDING, backbone_of, param_shapes
 
+MAX_SIZE = 8192
+"""Side of the largest images that a file may ask for."""
+
 
 class CheckpointError(ValueError):
     """A network file that cannot be used; says what was expected, what came, and what to do."""
@@ -63,7 +66,9 @@ def read_network(path: Path) -> Network:
             tuple(map(str, parse_json(metadata.get(key, "[]"))))
             for key in ("attributes", "classes")
         )
-        backbone = backbone_of(params, int(metadata.get("image_size", 224)))
+        backbone = backbone_of(params, image_size := int(metadata.get("image_size", 224)))
+        if not 1 <= image_size <= MAX_SIZE:
+            raise ValueError("no side of an image")
     except (ValueError, TypeError):
         raise CheckpointError(
             f"{path}: its metadata are damaged; convert or download the file again"
@@ -113,27 +118,39 @@ def save_network(path: str | os.PathLike[str], params: Params, metadata: dict[st
 
 def _check(params: Params, path: Path) -> None:
     """Compare names and shapes with those of the module, and refuse non-finite numbers."""
-    missing = [name for name in CONVOLUTIONS if set(params.get(name, ())) != {"kernel", "bias"}]
-    if missing:
-        raise CheckpointError(
-            f"{path}: needs kernel and bias of every convolution, lacks {', '.join(missing)}; "
-            f"convert it first: python -m facegen_jax.convert {path}"
-        )
+    _check_layers(params, path)
     expected = _expected_shapes(params)
     for layer, leaves in params.items():
         if layer not in expected:
-            known = ", ".join((*CONVOLUTIONS, *DENSE))
-            raise CheckpointError(
-                f"{path}: unknown layer {layer!r}; expected {known} or {EMBEDDING}"
-            )
+            raise CheckpointError(f"{path}: has {layer} but not every dense layer before it")
         for leaf, array in leaves.items():
-            shape = expected[layer].get(leaf)
+            shape = expected[layer][leaf]
             if array.shape != shape:
                 raise CheckpointError(
                     f"{path}: {layer}/{leaf} has shape {array.shape}, expected {shape}"
                 )
             if not bool(jnp.all(jnp.isfinite(array))):
                 raise CheckpointError(f"{path}: {layer}/{leaf} holds non-finite numbers")
+
+
+def _check_layers(params: Params, path: Path) -> None:
+    """Check that layers are known, and that each has a kernel and a bias with their axes."""
+    if unknown := [layer for layer in params if layer not in (*CONVOLUTIONS, *DENSE, EMBEDDING)]:
+        known = ", ".join((*CONVOLUTIONS, *DENSE))
+        raise CheckpointError(
+            f"{path}: unknown layer {unknown[0]!r}; expected {known} or {EMBEDDING}"
+        )
+    missing = [
+        layer
+        for layer in dict.fromkeys((*CONVOLUTIONS, *params))
+        if {leaf: array.ndim for leaf, array in params.get(layer, {}).items() if array.size}
+        != {"kernel": 4 if layer in CONVOLUTIONS else 2, "bias": 1}
+    ]
+    if missing:
+        raise CheckpointError(
+            f"{path}: needs kernel and bias of every layer, lacks {', '.join(missing)}; "
+            f"convert it first: python -m facegen_jax.convert {path}"
+        )
 
 
 def _expected_shapes(params: Params) -> dict[str, dict[str, tuple[int, ...]]]:

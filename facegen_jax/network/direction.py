@@ -57,8 +57,8 @@ def load_direction(network: Network, name: str, path: Path | None = None) -> Dir
         path: file of directions; the one that ships for the network by default.
 
     Raises:
-        CheckpointError: no directions for this network, or an unknown name (the message lists the
-            known ones).
+        CheckpointError: no directions for this network, a damaged file, or an unknown name (the
+            message lists the known ones).
     """
     tensors, scales, opposites, levels = _read(network, path)
     known = by_spelling((*scales, *opposites))
@@ -73,7 +73,10 @@ def load_direction(network: Network, name: str, path: Path | None = None) -> Dir
     for key, tensor in tensors.items():
         owner, _, layer = key.rpartition("/")
         if owner == attribute:
-            maps[layer] = sign * scales[attribute] * tensor.astype(np.float32)
+            with np.errstate(over="ignore", invalid="ignore"):  # refused below
+                maps[layer] = sign * scales[attribute] * tensor.astype(np.float32)
+    if not all(np.isfinite(each).all() for each in maps.values()):
+        raise CheckpointError(f"{path}: {attribute} holds numbers that are not finite")
     return Direction(attribute, maps, sign, levels.get(attribute))
 
 

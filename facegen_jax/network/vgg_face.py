@@ -194,7 +194,7 @@ def backbone_of(params: Params, size: int | None = None) -> VGGBackbone:
     embedding = width(EMBEDDING) if EMBEDDING in params else None
     grid = None
     if "fc6" in params:
-        side = round((params["fc6"]["kernel"].shape[0] / width("conv5_3")) ** 0.5)
+        side = max(1, round((params["fc6"]["kernel"].shape[0] / width("conv5_3")) ** 0.5))
         grid = (side, side)
     module = VGGFace(tuple(width(block[0]) for block in BLOCKS), dense)
     return VGGBackbone(module, size or (32 * grid[0] if grid else 224), grid, embedding)

@@ -56,7 +56,7 @@ def pack(curves: Curves) -> dict[str, list]:
 def _pack(values: Float[np.ndarray, " points"]) -> list:
     finite = np.isfinite(values)
     top = float(values[finite].max(initial=0))
-    if top <= 0:
+    if FLOOR * top <= 0:  # also of the smallest numbers that there are
         return [0, 0, ""]
     floor = max(float(values[finite].min()), FLOOR * top)
     clipped = np.maximum(np.where(finite, values, floor), floor)
