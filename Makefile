@@ -11,9 +11,9 @@ demo: .venv/.demo
 test: .venv/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --jaxtyping-packages=facegen_jax,beartype.beartype $(ARGS)
 
-# Networks of the published size through every layout (10 minutes, 4 GB of memory), the report in
-# a browser (where chromium is installed), the documentation site with its tutorial, and many
-# damaged files for every reader (20,000: 20 minutes).
+# Networks of the published size through every layout (4 GB of memory), the report in a browser
+# (where chromium is installed), the documentation site with its tutorial (25 minutes for all of
+# it), and many damaged files for every reader (20,000: an hour).
 test-long: FUZZ ?= 20000
 test-long: .venv/.train
 	$(BIN)/python -m pytest -m long $(ARGS)
