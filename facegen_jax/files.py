@@ -92,9 +92,12 @@ def resolve(path: Path) -> Path:
         OSError: links that lead in a circle.
     """
     try:
-        return path.resolve()
-    except RuntimeError:  # Python 3.13 leaves such links as they are
-        raise OSError(f"{path}: symbolic links that lead in a circle") from None
+        resolved = path.resolve()
+    except RuntimeError:
+        resolved = None
+    if resolved is None or resolved.is_symlink():  # Python 3.13 and newer leave such links
+        raise OSError(f"{path}: symbolic links that lead in a circle")
+    return resolved
 
 
 def _temporary(path: Path) -> Path:
