@@ -31,11 +31,24 @@ def writable(name: str) -> Path:
         OSError: it cannot be made or written to; says why and what to do.
     """
     path = folder() / name
+    make_writable(path, VARIABLE)
+    return path
+
+
+def make_writable(path: Path, variable: str) -> None:
+    """Make a folder where it is missing, and check that it takes files.
+
+    Args:
+        path: the folder.
+        variable: environment variable that names it, for the message.
+
+    Raises:
+        OSError: it cannot be made or written to; says why and what to do.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path, buffering=0) as file:
             file.write(PROBE)
     except OSError as error:
         reason = error.strerror or error
-        raise OSError(f"{path}: {reason}; set {VARIABLE} to a folder of yours") from None
-    return path
+        raise OSError(f"{path}: {reason}; set {variable} to a folder of yours") from None

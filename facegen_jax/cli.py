@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
-from .command import SCRIPT, allow_any_text
+from .command import SCRIPT, note, prepare_streams, show
 from .names import did_you_mean
 
 COMMANDS = {
@@ -19,17 +19,17 @@ COMMANDS = {
 
 def main() -> int:
     """Run the command that the first argument names; return its exit status."""
-    allow_any_text()
+    prepare_streams()
     name, *rest = sys.argv[1:] or [""]
     if name in ("-h", "--help"):
-        print(_help())
+        show(_help())
         return 0
     if name == "--version":
-        print(f"{SCRIPT} {version('facegen_jax')}")
+        show(f"{SCRIPT} {version('facegen_jax')}")
         return 0
     if name not in COMMANDS:
         given = f"no command {name!r}{did_you_mean(name, COMMANDS)}" if name else "no command"
-        print(f"{SCRIPT}: {given}; the commands are {', '.join(COMMANDS)}", file=sys.stderr)
+        note(SCRIPT, f"{given}; the commands are {', '.join(COMMANDS)}")
         return 2
     sys.argv = [SCRIPT, *rest]
     return import_module(f".{COMMANDS[name][0]}", __package__).main()

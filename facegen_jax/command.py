@@ -3,7 +3,9 @@
 import contextlib
 import io
 import itertools
+import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +35,7 @@ def main(kind: type, prog: str, home: str) -> int:
         home: module in this package whose `run` takes the options. It is imported once they are
             parsed: it may import JAX, which `--help` and bad options do without.
     """
-    allow_any_text()
+    prepare_streams()
     config = parse(kind, prog)
     try:
         run = import_module(home, __package__).run
@@ -52,6 +54,8 @@ def _run(run: Any, config: object, prog: str) -> int:
     except MemoryError as error:
         return fail(prog, _too_large(error))
     except RuntimeError as error:
+        if "Disallowed" in str(error):
+            return fail(prog, ValueError(f"{error}; unset JAX_TRANSFER_GUARD"))
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         return fail(prog, _too_large(error))
@@ -64,23 +68,52 @@ def _too_large(error: Exception) -> Exception:
     )
 
 
-def allow_any_text() -> None:
-    """Let standard output take any text: what its encoding lacks is written as an escape."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+def prepare_streams() -> None:
+    """Let standard output and errors take any text, and let them be closed.
+
+    What the encoding lacks is written as an escape.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller, or a program without a console
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def show(*lines: object) -> None:
+    """Print lines to standard output; one that takes no more does not fail a finished command."""
+    with _tolerant(sys.stdout):
+        print(*lines, sep="\n")
+
+
+@contextlib.contextmanager
+def _tolerant(stream: Any) -> Iterator[None]:
+    """Go on where a stream takes no more: its reader has gone (`| head`), or its disk is full."""
+    try:
+        try:
+            yield
+        finally:
+            stream.flush()
+    except OSError as error:
+        # What is left goes nowhere: Python flushes once more at the end, and would fail there.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            note("output", f"cannot be written ({error.strerror})")
 
 
 def parse(kind: type[Config], prog: str) -> Config:
     """Parse the command line into a dataclass; on bad options print one line and exit with 2."""
     captured = io.StringIO()
     try:
-        with contextlib.redirect_stderr(captured):
+        with _tolerant(sys.stdout), contextlib.redirect_stderr(captured):
             return tyro.cli(kind, prog=prog)
+        raise SystemExit(0)  # the help, which nobody reads
     except SystemExit as stop:
         if stop.code:
             message = _one_line(captured.getvalue())
-            print(f"{prog}: {message} (--help shows all options)", file=sys.stderr)
+            note(prog, f"{message} (--help shows all options)")
         raise
 
 
@@ -94,10 +127,11 @@ def _one_line(box: str) -> str:
 
 def note(prog: str, remark: str) -> None:
     """Print a remark that does not stop the command."""
-    print(f"{prog}: {remark}", file=sys.stderr)
+    with _tolerant(sys.stderr):
+        print(f"{prog}: {remark}", file=sys.stderr)
 
 
 def fail(prog: str, error: Exception) -> int:
     """Print an error on one line; return 2, the exit status for bad input."""
-    print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
+    note(prog, " ".join(str(error).split()))
     return 2

@@ -34,14 +34,18 @@ def keep_programs(notify: Callable[[str], object]) -> None:
         notify: receives one line that says why programs cannot be kept.
     """
     settings: Any = jax.config
-    if settings.jax_compilation_cache_dir or not settings.jax_enable_compilation_cache:
+    chosen = settings.jax_compilation_cache_dir
+    if not settings.jax_enable_compilation_cache or "://" in (chosen or ""):
         return
+    warnings.filterwarnings("ignore", FAILURE, UserWarning)
     try:
+        if chosen:
+            cache.make_writable(Path(chosen), "JAX_COMPILATION_CACHE_DIR")
+            return
         path = cache.writable(f"programs/{_processor()}")
     except OSError as error:
         notify(f"compiled programs are not kept for the next start: {error}")
         return
-    warnings.filterwarnings("ignore", FAILURE, UserWarning)
     jax.config.update("jax_compilation_cache_dir", str(path))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

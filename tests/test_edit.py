@@ -49,7 +49,10 @@ def arguments(folder, **changes):
         str(part)
         for name, value in options.items()
         if value is not None
-        for part in (f"--{name.replace('_', '-')}", value)
+        for part in (
+            f"--{name.replace('_', '-')}",
+            *(value if isinstance(value, list) else [value]),
+        )
     ]
 
 
@@ -342,14 +345,20 @@ BAD_INPUTS = {
         "--colour-at inside needs a region where the attribute acts",
     ),
     "unknown colour mode": ({"colour": "sepia"}, "--colour"),
-    "box without alignment": ({"box": "1 2 3 4"}, "--box"),
+    "box without alignment": ({"box": [1, 2, 3, 4]}, "--align none looks for no face"),
     "attribute without directions": (
         {"guides": None, "attribute": "Smiling"},
         "no attribute directions for the network 'tiny'",
     ),
+    "a box that is not finite": ({"box": [1, 2, "nan", 4]}, "--box takes finite numbers, not nan"),
+    "a box and landmarks": (
+        {"box": [1, 2, 3, 4], "landmarks": list(range(10))},
+        "give either --box or --landmarks",
+    ),
+    "a box and a number of a face": ({"box": [1, 2, 3, 4], "face": 2}, "--face chooses among"),
     "landmarks of one number": (
         {"landmarks": "123"},
-        "--landmarks takes 10 finite numbers, not 1",
+        "--landmarks takes 10 numbers, not 1",
     ),
     "face zero": ({"face": 0}, "--face must be at least 1"),
     "gallery without attribute": ({"gallery": "."}, "--gallery needs --attribute"),

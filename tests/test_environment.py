@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from errno import ENOSPC, EPIPE
 from types import SimpleNamespace
 
 import jax
@@ -112,7 +113,7 @@ EDIT = (
 )
 DIVERGED = [
     ("--strength", "3e38"),
-    ("--weights.attribute", "1e35", "--weights.total-variation", "1e35", "--colour", "statistics"),
+    ("--weights.attribute", "1e15", "--weights.total-variation", "1e15", "--colour", "statistics"),
     ("--learning-rate", "3e38", "--optimizer", "sgd", "--colour", "luma"),
     ("--noise", "3e38", "--strength", "-3e38"),
 ]
@@ -143,6 +144,10 @@ FAILURES = [
     (MemoryError("Unable to allocate 64 GiB"), "Unable to allocate 64 GiB.*smaller --size"),
     (MemoryError(), LARGE),
     (RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 64 bytes"), LARGE),
+    (
+        RuntimeError("Disallowed host-to-device transfer: a"),
+        "transfer: a; unset JAX_TRANSFER_GUARD",
+    ),
 ]
 
 
@@ -196,6 +201,17 @@ def test_missing_devices_are_one_line(asked, error, message, monkeypatch, small,
         platforms.check()
     code, out, err = run_command(main, *EDIT)
     assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize("setting", [{"jax_platform_name": "gpu"}], indirect=True, ids=str)
+def test_the_remedy_names_the_setting_that_asks(setting, monkeypatch):
+    def devices():
+        raise UNKNOWN
+
+    monkeypatch.setattr(jax, "devices", devices)
+    message = "for JAX_PLATFORM_NAME=gpu .*; unset JAX_PLATFORM_NAME to use"
+    with pytest.raises(platforms.PlatformError, match=message):
+        platforms.check()
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -268,6 +284,55 @@ def test_text_is_never_read_in_the_encoding_of_the_locale(small):
         assert main() == 0
     """
     done = python("-X", "warn_default_encoding", "-c", code)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+class Gone(io.RawIOBase):
+    """A file that takes nothing."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def writable(self):
+        return True
+
+    def write(self, content):
+        raise OSError(self.number, os.strerror(self.number))
+
+
+def streams_that_are_gone(number: int | None):
+    """Return what may be standard output: closed, or a stream that fails."""
+    return number and io.TextIOWrapper(io.BufferedWriter(Gone(number)), write_through=True)
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+@pytest.mark.parametrize("number", [EPIPE, ENOSPC, None])
+def test_a_finished_edit_needs_nobody_who_reads(number, name, monkeypatch, small, capsys):
+    for arguments, code in (EDIT, 0), ((*EDIT, "--steps", "x"), 2), (("--help",), 0):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, name, streams_that_are_gone(number))
+            patch.setattr("sys.argv", ["x", *arguments])
+            try:
+                assert main() == code
+            except SystemExit as stop:
+                assert (stop.code or 0) == code  # noqa: PT017
+            if number is None:
+                getattr(sys, name).close()
+    assert (small / "out.png").is_file()
+    lines = capsys.readouterr().err.splitlines()
+    full = ["output: cannot be written (No space left on device)"] * 2
+    assert [line for line in lines if "--steps" not in line] == (
+        full if (name, number) == ("stdout", ENOSPC) else []
+    )
+
+
+def test_python_ends_in_silence_when_the_reader_has_gone():
+    """Python flushes once more as it ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = [sys.executable, "-m", "facegen_jax", "--help"]
+    done = subprocess.run(arguments, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -291,6 +292,15 @@ def test_record_names_the_guides_of_every_target(target, run, folder, tmp_path):
     assert ("strength_factor" in record["metrics"]) == (target == "difference")
 
 
+def test_an_edit_names_the_images_that_it_could_not_read(run, folder, tmp_path):
+    (folder / "images" / "2.png").write_text("not an image")
+    options = "--attribute Smiling --k 2 --steps 1 --target mean"
+    code, _, err = run(edit_command, *edit_arguments(folder, 1, options, tmp_path / "out.png"))
+    assert code == 0
+    assert re.search(r"1 of its images are left out: .*2\.png: not an image", err)
+    assert err.count("\n") == 1
+
+
 def test_network_without_a_descriptor_needs_layers(run, folder, tmp_path, params):
     convolutions = {name: layer for name, layer in params.items() if name.startswith("conv")}
     metadata = {"network": "tiny", "image_size": "32"}
@@ -318,6 +328,8 @@ def test_difference_uses_every_available_face_and_can_be_scaled(run, folder, tmp
     [
         ("--attribute Smilling", "did you mean 'Smiling'?"),
         ("--attribute Smiling --k 9", "3 faces fit, 9 are needed"),
+        ("--attribute Scarf", "8 faces have Scarf, 0 lack it, 0 are not labelled; a difference"),
+        ("--attribute Scarf", "(--target patches needs no faces without it)"),
         ("--attribute Smiling --k 0", "--k must be at least 1"),
         ("--attribute Smiling --similar-by conv9_9", "no layer 'conv9_9'"),
         ("--attribute Smiling:0.5 --target mean", "guides either have an attribute or not"),

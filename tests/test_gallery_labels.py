@@ -33,6 +33,12 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize("nobody", ["nan", "NULL", "unknown", "-", " "])
+def test_cells_that_say_nothing_name_nobody(nobody, folder):
+    (folder / "labels.csv").write_text(TABLE.replace("Ann", nobody))
+    assert load_gallery(folder).identities == ("", "", "Bob", "")
+
+
 def test_reads_labels_and_ignores_other_columns(folder):
     gallery = load_gallery(folder)
     assert gallery.attributes == ("Smiling", "Youth", "Senior", "Wearing_Hat")

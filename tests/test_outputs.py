@@ -33,6 +33,8 @@ def inputs(tmp_path, monkeypatch):
     for name in ("folder.png", "record.json", "gallery/images"):
         Path(name).mkdir(parents=True)
     Path("gallery/images/one.png").write_bytes(b"input")
+    Path("gallery/labels.csv").write_text("filename,x\none.png,1\n")
+    Path("gallery/other.csv").symlink_to("labels.csv")
     Path("link.png").symlink_to("face.png")
     os.link("guide.png", "hard.png")
     Path("pairs.csv").write_text("reference,guides\nface.png,guide.png\n")
@@ -67,8 +69,17 @@ EDITS = {
         {"guides": None, "attribute": "x", "gallery": "gallery", "out": "gallery/images/one.png"},
         "would overwrite a face of the gallery",
     ),
+    "a face of a gallery that is given by its table": (
+        {
+            "guides": None,
+            "attribute": "x",
+            "gallery": "gallery/other.csv",
+            "out": "gallery/images/one.png",
+        },
+        "one.png: would overwrite a face of the gallery",
+    ),
     "the strip by the image": ({"strip": "out.png"}, "out.png: --out and --strip name the same"),
-    "two strengths of one name": ({"strength": (1.0, 1.0000001)}, "out_1.png: .* the same file"),
+    "two strengths of one name": ({"strength": (1.0, 1.0000001)}, "out_1.png: two of --strength"),
 }
 
 

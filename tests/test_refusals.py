@@ -114,6 +114,22 @@ CASES = {
         ["not of shape (32, 32)"],
     ),
     "a path for an image": ('fg.from_maps(params, objective, "a.png", {})', ["not a str"]),
+    "a descriptor of whole numbers": (
+        "fg.descriptor(params, (255 * image).astype(np.uint8))",
+        ["an image must be RGB, float, in [0, 1]", "or a batch of those", "not uint8"],
+    ),
+    "classes of images from 0 to 255": (
+        "fg.classify(params, 255 * image[None])",
+        ["not values from 0", "are divided by 255"],
+    ),
+    "maps of images with opacity": (
+        "fg.extract(params, np.ones((2, 32, 32, 4)), ('conv1_2',))",
+        ["not of shape (2, 32, 32, 4)"],
+    ),
+    "half a step": (
+        "fg.Solver(objective, steps=2.5)",
+        ["steps must be a whole number of at least 1, not 2.5"],
+    ),
     "one problem in run_batch": (
         "fg.run_batch(solver, params, problem)",
         ["expected stacked problems", "stack([problem, ...])", "shape (32, 32, 3)"],

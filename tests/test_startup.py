@@ -125,15 +125,25 @@ def test_programs_are_kept_in_a_folder_that_was_missing(keep_programs, tmp_path)
     assert list(Path(folder).iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [("jax_compilation_cache_dir", "/jax"), ("jax_enable_compilation_cache", False)],
-)
-def test_settings_of_jax_go_first(setting, value, keep_programs, tmp_path):
-    jax.config.update(setting, value)
-    notes, folder = keep_programs()
-    assert notes == []
-    assert folder == (value or None)
+@pytest.mark.parametrize("place", ["{}/jax", "gs://bucket/jax"])
+def test_a_folder_that_jax_was_given_goes_first(place, keep_programs, tmp_path):
+    jax.config.update("jax_compilation_cache_dir", place.format(tmp_path))
+    assert keep_programs() == ([], place.format(tmp_path))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_jax_was_given_but_cannot_use_is_a_note(keep_programs, tmp_path):
+    (tmp_path / "file").write_text("")
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "file"))
+    (note,), _ = keep_programs()
+    assert note.endswith(
+        f"{tmp_path}/file: File exists; set JAX_COMPILATION_CACHE_DIR to a folder of yours"
+    )
+
+
+def test_no_programs_are_kept_where_jax_keeps_none(keep_programs, tmp_path):
+    jax.config.update("jax_enable_compilation_cache", False)
+    assert keep_programs() == ([], None)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -128,7 +129,7 @@ def test_a_finished_sweep_runs_nothing_again(config):
     assert (config.out / "results.jsonl").read_text() == lines
 
 
-@pytest.mark.parametrize("lost", ["lines", "half a line", "table"])
+@pytest.mark.parametrize("lost", ["lines", "half a line", "table", "an image"])
 def test_only_missing_runs_are_repeated(config, lost):
     list(run_sweep(config))
     whole = dataclasses.replace(config, out=config.out.with_name("whole"))
@@ -137,10 +138,12 @@ def test_only_missing_runs_are_repeated(config, lost):
     lines = file.read_text().splitlines(keepends=True)
     if lost == "table":
         (config.out / "results.csv").unlink()
+    elif lost == "an image":
+        (config.out / json.loads(lines[7])["image"]).unlink()
     else:
         file.write_text("".join(lines[:7]) + (lines[7][:50] if lost == "half a line" else ""))
-    assert len(list(run_sweep(config))) == (0 if lost == "table" else 17)
-    assert len(file.read_text().splitlines()) == 24
+    assert len(list(run_sweep(config))) == {"table": 0, "an image": 1}.get(lost, 17)
+    assert len(file.read_text().splitlines()) == (25 if lost == "an image" else 24)
     assert_same(config, whole)
 
 
@@ -370,8 +373,20 @@ def test_a_full_disk_stops_the_sweep_without_half_written_files(config, monkeypa
 def test_a_dry_run_writes_nothing(config):
     text = engine.dry_run(config)
     assert text.startswith("24 runs: 4 pairs x 6 settings; 1 compilation\n")
+    assert "\ngroup of 24: adam, 12 steps, 32x32 pixels, batches of " in text
     assert "GB predicted" in text
     assert not config.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"shard": "4/4"}, "--shard 4/4: expected I/N"), ({"out": Path("pairs.csv")}, "is a file")],
+)
+def test_a_dry_run_refuses_what_the_run_would(change, message, plain, monkeypatch):
+    monkeypatch.chdir(plain.pairs.parent)
+    for start in (engine.dry_run, lambda each: next(run_sweep(each))):
+        with pytest.raises(SweepError, match=message):
+            start(dataclasses.replace(plain, **change))
 
 
 def test_automatic_batch_size_depends_on_memory(config, monkeypatch):

@@ -199,8 +199,16 @@ def test_decimal_commas_where_commas_do_not_separate(tmp_path):
     }
     with pytest.raises(SweepError, match="line 2: strength takes a number"):
         load_pairs(write_pairs(tmp_path, 'reference,strength\na.png,"0,5"\n'))
-    with pytest.raises(SweepError, match=r"line 2: steps takes a whole number, not '0\.5'"):
+    with pytest.raises(SweepError, match=r"line 2: steps takes a whole number, not '0,5'"):
         load_pairs(write_pairs(tmp_path, "reference;steps\na.png;0,5\n"))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"), [("box", "80,80,170,180"), ("steps", "1,000"), ("strength", "a,5,5")]
+)
+def test_messages_quote_cells_as_they_were_written(column, cell, tmp_path):
+    with pytest.raises(SweepError, match=f"line 2: {column} takes .*, not '{cell}'"):
+        load_pairs(write_pairs(tmp_path, f"reference;{column}\na.png;{cell}\n"))
 
 
 def test_paths_of_the_home_folder(tmp_path, monkeypatch):

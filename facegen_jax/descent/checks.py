@@ -1,40 +1,12 @@
-"""What users hand over, checked once: one line says what was expected, what came, what to do."""
+"""Terms and problems, checked once: one line says what was expected, what came, what to do."""
 
 import sys
 import traceback
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
-from ..types import Features, Image, Scalar
-
-OUT_OF_RANGE = 1e-3
-"""How far values may lie outside of [0, 1], from resampling."""
-
-
-def check_image(image: Image, name: str) -> None:
-    """Check shape, type and range of an image once, where a problem is built.
-
-    Raises:
-        ValueError: says what was expected, what came, and what to do.
-    """
-    expected = f"{name} must be RGB, float, in [0, 1], height x width x 3"
-    remedy = "fg.load_image reads files so; arrays of 0-255 are divided by 255"
-    if not isinstance(image, np.ndarray | jax.Array):
-        raise ValueError(f"{expected}, not a {type(image).__name__}; {remedy}")
-    if image.ndim != 3 or image.shape[-1] != 3:
-        raise ValueError(f"{expected}, not of shape {image.shape}; {remedy}")
-    if not jnp.issubdtype(image.dtype, jnp.floating):
-        raise ValueError(f"{expected}, not {image.dtype}; {remedy}")
-    try:
-        low, high = float(np.min(image)), float(np.max(image))
-    except jax.errors.ConcretizationTypeError:  # a traced image has no values yet
-        return
-    if not (low >= -OUT_OF_RANGE and high <= 1 + OUT_OF_RANGE):
-        values = f"values from {low:.4g} to {high:.4g}" if low <= high else "values that are NaN"
-        raise ValueError(f"{expected}, not {values}; {remedy}")
+from ..types import Features, Scalar
 
 
 def check_term(term: Any) -> None:

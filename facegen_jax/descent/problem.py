@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt32
 
 from ..network.protocol import Network
+from ..rgb import check_image
 from ..types import AnyArray, Features, Image, Mask, Params, Scalar
 from . import targets
-from .checks import check_image, check_single
+from .checks import check_single
 from .masks import resized
 from .objective import ATTRIBUTE, REFERENCE, Objective, Targets
 

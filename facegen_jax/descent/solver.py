@@ -75,8 +75,9 @@ class Solver:
         if self.learning_rate is not None and not in_range(self.learning_rate):
             raise ValueError(f"learning_rate must be a finite number, not {self.learning_rate}")
         for name in ("steps", "samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+            number = getattr(self, name)
+            if not isinstance(number, int | np.integer) or number < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, not {number}")
         if self.precision not in get_args(Precision):
             known = ", ".join(get_args(Precision))
             raise ValueError(f"precision must be one of {known}, not {self.precision!r}")

@@ -2,10 +2,12 @@
 
 import dataclasses
 import operator
+import os
 from pathlib import Path
 
 from ..faces import colour, image, regions
-from ..files import check_output, is_same, resolve
+from ..files import check_output, is_same
+from ..gallery.labels import Gallery, load_gallery
 from ..numbers import LARGEST as LARGEST_NUMBER
 from ..numbers import in_range
 from .parsing import Amounts, EditError
@@ -23,8 +25,8 @@ WHOLE = {
     "seed": (0, 2**32 - 1),
 }
 """Least and most of whole numbers."""
-MOST_WEIGHT = 1e35
-"""The recipe multiplies weights, which must stay finite."""
+MOST_WEIGHT = 1e15
+"""Adam squares the gradient, which must stay finite: with an infinite square it takes no step."""
 MOST_SHIFT = 512
 """Pixels; the image is padded by as much."""
 FROM_GALLERY = ("k", "match", "identity", "similar_by")
@@ -138,12 +140,21 @@ def _check_regions(options: Edit) -> None:
 def _check_alignment(options: Edit) -> None:
     hand = (("landmarks", options.landmarks, 10), ("box", options.box, 4))
     for name, numbers, count in hand:
-        if len(numbers) not in (0, count) or not all(map(in_range, numbers)):
-            raise EditError(f"--{name} takes {count} finite numbers, not {len(numbers)}")
+        if len(numbers) not in (0, count):
+            raise EditError(f"--{name} takes {count} numbers, not {len(numbers)}")
+        for number in numbers:
+            if not in_range(number):
+                raise EditError(f"--{name} takes finite numbers, not {number}")
     box = options.box
     if box and not (box[0] < box[2] and box[1] < box[3]):
         raise EditError(
             "--box takes left, top, right, bottom, with left before right and top above bottom"
+        )
+    if options.landmarks and box:
+        raise EditError("give either --box or --landmarks, which need no box")
+    if options.face != 1 and (box or options.landmarks):
+        raise EditError(
+            "--face chooses among the faces that are found; --box and --landmarks do too"
         )
     if options.align == "none" and (box or options.face != 1):
         raise EditError(
@@ -166,10 +177,18 @@ def check_outputs(options: Edit) -> None:
     for index, path in enumerate(written):
         check_output(path, read)
         if any(is_same(path, other) for other in written[:index]):
-            raise EditError(f"{path}: --out and --strip name the same file")
-        if options.gallery and path.exists() and _is_inside(path, options.gallery / "images"):
+            both = "--out and --strip name" if options.strip else "two of --strength are written to"
+            raise EditError(f"{path}: {both} the same file")
+    existing = [path for path in written if path.exists()]
+    if options.gallery and existing:
+        _check_kept(load_gallery(options.gallery), existing)
+
+
+def _check_kept(gallery: Gallery, written: list[Path]) -> None:
+    """Refuse to overwrite a gallery's faces and tables, by whatever name they are written."""
+    files = [*gallery.tables, *map(gallery.path, range(len(gallery.filenames)))]
+    known = {(status.st_dev, status.st_ino) for status in map(os.stat, files)}
+    for path in written:
+        status = path.stat()
+        if (status.st_dev, status.st_ino) in known:
             raise EditError(f"{path}: would overwrite a face of the gallery; choose another name")
-
-
-def _is_inside(path: Path, folder: Path) -> bool:
-    return resolve(folder) in resolve(path).parents

@@ -5,7 +5,7 @@ import sys
 
 from .. import platforms
 from ..bars import progress_bar
-from ..command import fail, note
+from ..command import fail, note, show
 from ..compilation import keep_programs
 from ..progress import step_progress_bar
 from .engine import edit
@@ -33,5 +33,5 @@ def run(options: Edit) -> int:
             for name, value in outcome.scores.items()
             if isinstance(value, float)
         ]
-        print("  ".join([str(outcome.options.out), outcome.solution.status, *scores]))
+        show("  ".join([str(outcome.options.out), outcome.solution.status, *scores]))
     return 0 if all(outcome.solution.status == "ok" for outcome in outcomes) else 1

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ..descent import targets
 from ..descent.moments import Moments, moments, shrunk
 from ..faces import align
-from ..gallery.labels import Choice, having, lacking
+from ..gallery.labels import Choice, Gallery, GalleryError, having, lacking
 from ..names import by_spelling, normalise
 from ..network.protocol import LOGITS, Network
 from ..types import Features, Image
@@ -52,6 +52,7 @@ def from_pool(request: Request, network: Network, reference: align.Face, pool: P
     sides = list[Sides]()
     for name, _ in request.attributes:
         choices = (lacking(pool.gallery, name), having(pool.gallery, name))
+        _check_both(pool.gallery, name, *choices)
         sides.append(Sides(*(moments(network, read, faces(choice)) for choice in choices)))
     pairs = zip(sides, request.attributes, strict=True)
     return Source(
@@ -65,6 +66,24 @@ def from_pool(request: Request, network: Network, reference: align.Face, pool: P
             for side, column in zip(sides, columns, strict=bool(columns))
         ),
     )
+
+
+def _check_both(gallery: Gallery, name: str, without: Choice, positive: Choice) -> None:
+    """Refuse an attribute that all faces of a gallery have, or none.
+
+    Raises:
+        GalleryError: says how many there are of each, and what to do.
+    """
+    having, lacking = int(positive.sum()), int(without.sum())
+    if not having or not lacking:
+        unknown = len(gallery.filenames) - having - lacking
+        remedy = (
+            "--target patches needs no faces without it" if having else "take another attribute"
+        )
+        raise GalleryError(
+            f"{gallery.folder}: {having} faces have {name}, {lacking} lack it, {unknown} are not "
+            f"labelled; a difference needs some of both ({remedy})"
+        )
 
 
 def _direction(options: Edit, sides: Sides, layers: tuple[str, ...]) -> Features:

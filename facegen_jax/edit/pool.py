@@ -25,8 +25,11 @@ class Pool(NamedTuple):
 
     @property
     def note(self) -> str:
-        """A remark for the user: what was unusual about the table, why features are not kept."""
-        return "; ".join(filter(None, (self.gallery.remark, self.described.note)))
+        """A remark for the user: what was unusual about the table, which faces could not be read,
+        why features are not kept."""
+        failures = [failure for failure in self.described.failures if failure]
+        unread = f"{len(failures)} of its images are left out: {failures[0]}" if failures else ""
+        return "; ".join(filter(None, (self.gallery.remark, unread, self.described.note)))
 
 
 class Lookup(NamedTuple):

@@ -10,6 +10,7 @@ from ..command import program
 from ..network.named import DEFAULT
 from ..network.precision import FULL, Precision
 from ..plugin import ObjectPath
+from .coercion import coerce
 
 PROG = program("edit")
 """Name of the command, in its messages."""
@@ -179,6 +180,9 @@ class Options:
     """Standard deviation of the noise added to the start image."""
     seed: int = 0
     """Seed of the noise and the jitter."""
+
+    def __post_init__(self):
+        coerce(self)
 
 
 @dataclass(frozen=True)

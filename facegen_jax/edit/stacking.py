@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..descent import tuned
-from ..descent.checks import check_image
 from ..descent.objective import Objective
 from ..descent.problem import Problem
 from ..descent.terms import MapDistance
 from ..descent.tuned import Tuned
 from ..network.devices import home, place
 from ..network.protocol import Network
+from ..rgb import check_image
 from ..types import AnyArray, Features, Image, Mask
 from .material import Material, area, objective
 from .request import Request

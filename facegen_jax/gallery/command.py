@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import platforms
 from ..bars import progress_bar
-from ..command import fail, note
+from ..command import fail, note, show
 from ..compilation import keep_programs
 from ..files import check_output
 from ..network.baselines import save_baselines
@@ -37,7 +37,7 @@ def run(config: Show) -> int:
             with progress_bar("faces described") as progress:
                 described = describe(gallery, network, mode=config.align, progress=progress)
             galleries.append((gallery, described))
-        print("\n".join(_run(config, network, galleries)))
+        show(*_run(config, network, galleries))
     except (ValueError, OSError) as error:
         return fail(PROG, error)
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ..names import normalise
 from ..table import Table
 from ..text import decode
+from .codes import BLANK
 from .images import IMAGES
 
 TABLES = (
@@ -103,6 +104,7 @@ def faces(path: Path, table: Table) -> Faces:
         if name is not None and table.header.count(name) > 1:
             raise GalleryError(f"{path}: the header has two columns {name!r}")
     identities = columns.pop(person) if person else [""] * len(table.rows)
+    identities = ["" if each.lower() in BLANK else each for each in identities]
     if column is None:
         names = _numbered(path, table, identities, columns.pop(plain["imagenum"]))
     else:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import jax
 from jaxtyping import Array, Float
 
+from ..rgb import check_image
 from ..types import Images, Params
 from . import protocol
 from .protocol import DESCRIPTOR, LOGITS, Network
@@ -50,9 +51,10 @@ def extract(
         with `batch` in front where the images have it.
 
     Raises:
-        ValueError: an unknown layer, or a size that does not fit.
+        ValueError: an unknown layer, a size that does not fit, or no images in [0, 1].
     """
     network = as_network(network)
+    check_image(images, "an image", batch=True)
     return protocol.extract(network.backbone, network.params, images, layers)
 
 

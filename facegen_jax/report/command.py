@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ..bars import progress_bar
-from ..command import fail
+from ..command import fail, note, show
 from ..files import check_output
 from . import figures
 from .report import write_report
@@ -16,8 +16,7 @@ from .video import write_video
 def run(config: Report) -> int:
     """Write the report or videos and print their paths; return 0 when done, 2 on bad input."""
     try:
-        for path in _write(config):
-            print(path)
+        show(*_write(config))
     except ValueError as error:
         return fail(PROG, error)
     except OSError as error:
@@ -40,7 +39,7 @@ def _write(config: Report) -> list[Path]:
     if config.video:
         return [write_video(folder, run, config.format, rate=config.rate) for run in config.video]
     if config.figures and not figures.can_draw():
-        print(f"{PROG}: {figures.MISSING}", file=sys.stderr)
+        note(PROG, figures.MISSING)
     with progress_bar("thumbnails") as progress:
         paths = write_report(
             folder,

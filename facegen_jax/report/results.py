@@ -139,12 +139,17 @@ def _located(path: Path) -> Iterator[tuple[int, Result]]:
 
 
 def outcomes(folder: Path) -> dict[str, bool]:
-    """Return the ids of all runs with a result, and whether one of their results is good."""
-    good: dict[str, bool] = {}
+    """Return the ids of all runs with a result, and whether one of their results is good.
+
+    A good result whose image is gone is none.
+    """
+    found: dict[str, tuple[bool, str]] = {}
     for path in files(folder):
         for result in lines(path):
-            good[result.id] = good.get(result.id, False) or result.ok
-    return good
+            if result.ok or result.id not in found:
+                found[result.id] = result.ok, str(result.image or "")
+    images = {path.relative_to(folder).as_posix() for path in (folder / "images").rglob("*.png")}
+    return {id: ok for id, (ok, image) in found.items() if not ok or not image or image in images}
 
 
 def locate_latest(

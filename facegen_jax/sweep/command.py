@@ -5,7 +5,7 @@ import shlex
 import sys
 
 from ..bars import progress_bar
-from ..command import fail
+from ..command import fail, show
 from ..compilation import keep_programs, use_every_core
 from ..types import Progress
 from . import loggers
@@ -39,7 +39,7 @@ def _run(config: Sweep) -> int:
     no_bar = contextlib.nullcontext(lambda done, total: None)
     with no_bar if config.quiet else progress_bar() as progress:
         if config.dry_run:
-            print(dry_run(config, progress))
+            show(dry_run(config, progress))
             return 0
         return _run_and_show(config, line, stop, progress)
 

@@ -96,6 +96,8 @@ def dry_run(config: Sweep, progress: Progress | None = None) -> str:
         SweepError, CheckpointError, GalleryError, OSError: bad input.
     """
     check(config)
+    check_folder(config.out, config.pairs)
+    hosts.parse_shard(config.shard)
     platforms.check()
     network = load_network(config.params)
     plan = make_plan(config, network, progress)

@@ -147,7 +147,8 @@ def forecast(config: Sweep, plan: Plan, network: Network, left: int) -> str:
         seconds += each.compile_seconds if compiles else 0
         total_seconds += seconds
         lines.append(
-            f"group of {len(group.runs)}: {group.solver.optimizer}, {group.solver.steps} steps, "
+            f"group of {len(group.runs)}: {plan.edit(group.runs[0]).optimizer}, "
+            f"{group.solver.steps} steps, "
             f"{group.size}x{group.size} pixels, batches of {each.batch_size}, "
             f"{1000 * each.step_seconds:.3g} ms a step, {duration(seconds)}"
             f"{'' if compiles else ', program compiled above'}"

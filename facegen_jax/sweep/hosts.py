@@ -33,7 +33,7 @@ def join(config: Sweep) -> Iterator[Part]:
     Raises:
         SweepError: the shard does not exist, or JAX detects no job.
     """
-    part = _join_job(config) if config.distributed else _parse_shard(config.shard)
+    part = _join_job(config) if config.distributed else parse_shard(config.shard)
     try:
         yield part
     finally:
@@ -54,7 +54,12 @@ def _join_job(config: Sweep) -> Part:
         ) from None
 
 
-def _parse_shard(shard: str | None) -> Part:
+def parse_shard(shard: str | None) -> Part:
+    """Return the part that `I/N` names; all of the sweep for None.
+
+    Raises:
+        SweepError: it names none.
+    """
     if not shard:
         return Part()
     index, slash, count = shard.partition("/")

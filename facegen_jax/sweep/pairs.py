@@ -1,5 +1,6 @@
 """The table of pairs: which reference gets which attribute."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -78,8 +79,9 @@ def _value(name: str, text: str, where: str, folder: Path, *, comma: bool) -> Va
     """Convert one cell; spreadsheets write 0,5 in tables that commas do not separate."""
     try:
         return convert(name, text, where, folder)
-    except SweepError:
+    except SweepError as error:
         plain = re.sub(r"(?<=\d),(?=\d)", ".", text)
-        if not comma or plain == text:
-            raise
-        return convert(name, plain, where, folder)
+        if comma and plain != text:
+            with contextlib.suppress(SweepError):
+                return convert(name, plain, where, folder)
+        raise error  # which quotes the cell as it was written
