@@ -29,6 +29,37 @@ def test_rgb_is_scaled_to_0_to_1(tmp_path):
     )
 
 
+STORED = {
+    1: lambda rows: rows,
+    2: lambda rows: rows[:, ::-1],
+    3: lambda rows: rows[::-1, ::-1],
+    4: lambda rows: rows[::-1],
+    5: lambda rows: rows.swapaxes(0, 1),
+    6: lambda rows: rows.swapaxes(0, 1)[::-1],
+    7: lambda rows: rows[::-1, ::-1].swapaxes(0, 1),
+    8: lambda rows: rows.swapaxes(0, 1)[:, ::-1],
+}
+"""How the pixels of an upright picture are stored, by EXIF orientation."""
+PIXELS = {
+    "L": lambda grey: grey,
+    "I;16": lambda grey: grey.astype(np.uint16) * 257,
+    "RGB": lambda grey: np.stack([grey] * 3, -1),
+    "RGBA": lambda grey: np.stack([grey, grey, grey, np.full_like(grey, 255)], -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("mode", PIXELS)
+def test_uncompressed_tiffs_are_turned_upright(tmp_path, mode, orientation):
+    """Pillow reads rows of the wrong length where it maps such files into memory."""
+    grey = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    pixels = np.ascontiguousarray(STORED[orientation](PIXELS[mode](grey)))
+    PIL.Image.fromarray(pixels).save(tmp_path / "a.tif", exif=exif)
+    np.testing.assert_allclose(255 * image.load(tmp_path / "a.tif")[..., 1], grey, atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("orientation", "shape", "red"),
     [(1, (4, 6), (0, 0)), (3, (4, 6), (3, 5)), (6, (6, 4), (0, 3)), (8, (6, 4), (5, 0))],

@@ -357,6 +357,30 @@ def test_colour_spaces_of_png_chunks_are_converted(tmp_path, chunks, converted):
     assert (found.note is not None) == converted
 
 
+@pytest.mark.parametrize(
+    ("points", "gamma"),
+    [
+        ((0,) * 8, None),
+        ((31270, 0, *P3_POINTS[2:]), None),
+        ((*P3_POINTS[:3], 0, *P3_POINTS[4:]), None),
+        ((31270, 32900) * 4, None),
+        ((31270, 32900, 10000, 10000, 20000, 20000, 30000, 30000), None),
+        ((10000, 80000, *P3_POINTS[2:]), None),
+        (None, 1),
+        (None, 1000),
+        (None, 2**31 - 1),
+    ],
+)
+def test_impossible_colour_spaces_are_ignored_with_a_remark(tmp_path, points, gamma):
+    chunks = [(b"cHRM", struct.pack(">8I", *points))] if points else []
+    chunks += [(b"gAMA", struct.pack(">I", gamma))] if gamma else []
+    found = read(tmp_path, png(np.full((8, 8, 3), COLOUR, np.uint8), chunks))
+    np.testing.assert_allclose(255 * found.image[4, 4], COLOUR, atol=1e-3)
+    assert found.note == (
+        "the primaries and gamma of its PNG chunks are impossible and were ignored"
+    )
+
+
 def test_a_colour_space_that_is_not_known_is_said(tmp_path):
     found = read(
         tmp_path, png(np.full((8, 8, 3), COLOUR, np.uint8), [(b"cICP", bytes([9, 16, 0, 1]))])

@@ -71,7 +71,9 @@ def decode(path: str | os.PathLike[str]) -> Decoded:
             # MAX_PIXELS takes the place of Pillow's lower warning limit; damaged metadata is no
             # concern of ours.
             warnings.simplefilter("ignore")
-            with PIL.Image.open(path) as file:
+            # Of a file that it opens by name, Pillow maps TIFFs into memory, and reads those that
+            # lie on their side in rows of the wrong length.
+            with path.open("rb") as stream, PIL.Image.open(stream) as file:
                 return _decode(file)
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None

@@ -16,6 +16,8 @@ BRADFORD = np.array(
 )
 """XYZ to the cone responses in which white is adapted (Lam 1985)."""
 
+LEAST_AREA = 0.01
+"""Twice the area of the triangle of primaries in x and y; sRGB's is 0.22."""
 PIECE = 3_000_000
 """Numbers that are converted at once."""
 
@@ -59,6 +61,15 @@ def is_srgb(space: Space) -> bool:
     """Return whether a space is sRGB, or too near to tell."""
     grid = np.stack(np.meshgrid(*[np.linspace(0, 1, 5)] * 3), -1).reshape(1, -1, 3)
     return float(np.abs(to_srgb(grid.astype(np.float32), space) - grid).max()) < 2.5 / 255
+
+
+def is_possible(space: Space) -> bool:
+    """Return whether a space's primaries enclose its white, as a file's numbers may fail to do."""
+    points = np.array([*zip(*[iter(space.primaries)] * 2, strict=True), space.white], float)
+    corners = np.vstack([points.T, np.ones(4)])
+    if points[:, 1].min() <= 0 or abs(np.linalg.det(corners[:, :3])) < LEAST_AREA:
+        return False
+    return float(np.linalg.solve(corners[:, :3], corners[:, 3]).min()) > 0
 
 
 def _to_xyz(space: Space) -> Float[np.ndarray, "3 3"]:

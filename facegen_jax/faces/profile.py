@@ -14,12 +14,14 @@ from jaxtyping import Float
 
 from ..types import Image, NewImage
 from .decoder import Decoded
-from .primaries import ADOBE_RGB, CODED, SRGB_CODES, Space, is_srgb, to_srgb
+from .primaries import ADOBE_RGB, CODED, SRGB_CODES, Space, is_possible, is_srgb, to_srgb
 
 NEAR = 2
 """Levels of 255 by which a profile may differ from sRGB and still be it: rounding."""
 USUAL_GAMMA = (0.44, 0.46)
 """A gAMA chunk in this range means sRGB, whose transfer function it approximates."""
+POSSIBLE_GAMMA = (0.2, 2.0)
+"""Other gAMA chunks are mistakes: they would make every photo black or white."""
 STEPS = np.arange(0, 256, 51, dtype=np.uint8)
 GREYS = PIL.Image.fromarray(np.arange(256, dtype=np.uint8)[None])
 COLOURS = PIL.Image.fromarray(np.stack(np.meshgrid(STEPS, STEPS, STEPS), -1).reshape(1, -1, 3))
@@ -166,6 +168,9 @@ def _named_space(decoded: Decoded) -> tuple[Space | None, str | None]:
     space = Space("the primaries and gamma of its PNG chunks")
     if len(points) == 8:
         space = space._replace(white=points[:2], primaries=points[2:])
+    low, high = POSSIBLE_GAMMA
+    if not is_possible(space) or not low <= (gamma or 1) <= high:
+        return None, "the primaries and gamma of its PNG chunks are impossible and were ignored"
     if gamma and not USUAL_GAMMA[0] <= gamma <= USUAL_GAMMA[1]:
         space = space._replace(gamma=1 / gamma)
     return space, None
