@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .edit.engine import Outcome, edit
     from .edit.settings import Edit
     from .faces.image import load as load_image
-    from .faces.image import save as save_image
+    from .faces.saving import save_image
     from .network.adapters import Function, Linen, from_nnx
     from .network.checkpoint import load_network, load_params
     from .network.direction import Direction, load_direction
@@ -94,7 +94,7 @@ else:
             "read_results": "report.frame",
             "run_batch": "descent.batch",
             "run_sweep": "sweep.engine",
-            "save_image": "faces.image:save",
+            "save_image": "faces.saving",
             "stack": "descent.problem",
         },
     )

@@ -38,6 +38,7 @@ def palette(numbers: np.ndarray, colours: list[int], **options) -> bytes:
 
 CLASSES = np.where(SHAPE, np.indices((16, 16))[1] % 3 + 2, 0)
 VOC = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128] + 251 * [224, 224, 192]
+VOIDED = np.where(SHAPE, 3, np.where(np.arange(16)[:, None] > 10, 255, 0))
 PHOTO = np.stack([SOFT, SOFT[::-1], np.roll(SOFT, 5, 1)], -1)
 
 ENCODINGS = {
@@ -73,6 +74,29 @@ ENCODINGS = {
         SHAPE & (np.arange(16) > 0),
         "class numbers 2, 3, 4",
     ),
+    "small class numbers and a large border": (
+        grey(VOIDED),
+        SHAPE,
+        "class numbers 3, all selected",
+    ),
+    "the same in 16 bits": (png(VOIDED.astype(np.uint16)), SHAPE, "class numbers 3"),
+    "the same in 16 bits, up to the last": (
+        png(np.where(VOIDED == 255, 65535, VOIDED).astype(np.uint16)),
+        SHAPE,
+        "class numbers 3",
+    ),
+    "the same in 32 bits": (tiff(VOIDED.astype(np.int32)), SHAPE, "class numbers 3"),
+    "the same in floats": (tiff(VOIDED.astype(np.float32)), SHAPE, "class numbers 3"),
+    "class numbers, WebP without loss": (
+        grey(3 * SHAPE, "WEBP", lossless=True),
+        SHAPE,
+        "class numbers 3",
+    ),
+    "black and white, JPEG 2000": (
+        grey(255 * SHAPE, "JPEG2000", irreversible=True),
+        SHAPE,
+        None,
+    ),
     "a palette of classes": (palette(CLASSES, VOC), SHAPE, "class numbers 2, 3, 4, all selected"),
     "a palette of classes and a border": (
         palette(np.where(np.arange(16) == 0, 255, CLASSES), VOC),
@@ -106,6 +130,21 @@ ENCODINGS = {
         palette(SHAPE, [9, 9, 9, 255, 255, 255], transparency=0),
         SHAPE,
         "a shape in white",
+    ),
+    "classes in colour on a transparent palette entry": (
+        palette(CLASSES, [9, 9, 9, 0, 0, 0, *[200, 0, 0, 0, 200, 0, 0, 0, 200]], transparency=0),
+        SHAPE,
+        "classes in colour on transparency, all selected",
+    ),
+    "white, transparent at one value of 16 bits": (
+        png((65535 * SHAPE).astype(np.uint16), [(b"tRNS", bytes(2))]),
+        SHAPE,
+        "a shape in white",
+    ),
+    "black, transparent at one value of 16 bits": (
+        png((65535 * ~SHAPE).astype(np.uint16), [(b"tRNS", b"\xff\xff")]),
+        SHAPE,
+        "a shape in black",
     ),
     "opaque black and white": (rgba((255, 255, 255), np.ones((16, 16))), np.ones((16, 16)), None),
     "black and white with transparent corners": (
@@ -185,6 +224,26 @@ REFUSED = {
     "only a border class": (grey(255 * 0 * SHAPE), "selects nothing"),
     "faint floats": (tiff((0.01 * SHAPE).astype(np.float32)), "the mask selects nothing"),
     "class numbers in a JPEG": (grey(4 * SHAPE, "JPEG"), "nearly black: no value is above"),
+    "class numbers in a WebP": (
+        grey(9 * SHAPE, "WEBP", quality=50),
+        "nearly black: no value is above .* WEBP changes them",
+    ),
+    "0 and 1 in a JPEG 2000": (
+        grey(SHAPE, "JPEG2000", irreversible=True, quality_layers=[20]),
+        "selects nothing|JPEG2000 changes them",
+    ),
+    "a grey photo with a hole": (
+        png(np.dstack([NOISE[:16, :16, 0], 255 * ~SHAPE]).astype(np.uint8)),
+        "soft grey with transparent parts: it may be a mask, or a photo with a hole",
+    ),
+    "0 and 255 in colours of 16 bits": (
+        png(np.repeat(255 * SHAPE[..., None], 3, -1).astype(np.uint16)),
+        "16 bits in each channel, of which the upper 8 are all but black",
+    ),
+    "12 bits in colours of 16": (
+        png(np.repeat(np.round(4095 * SOFT)[..., None], 3, -1).astype(np.uint16)),
+        "16 bits in each channel, of which the upper 8 are all but black",
+    ),
     "a photo": (png(NOISE), "a picture in colour"),
     "a photo in a JPEG": (
         saved(PIL.Image.fromarray(NOISE), "JPEG"),

@@ -11,7 +11,7 @@ import numpy as np
 import pictures
 import PIL.Image
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pictures import icc_profile, png, saved, tiff
 
@@ -157,6 +157,7 @@ def test_whole_numbers_of_any_stated_range_are_read(bits, dark, dtype):
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=3))
+@example([2])
 def test_any_whole_numbers_are_in_range_or_refused(numbers):
     try:
         found = depth.unit(np.array([numbers], np.int32))
@@ -315,6 +316,12 @@ def test_cmyk_is_converted_by_its_profile(tmp_path):
     for file_format in ("JPEG", "TIFF"):
         content = saved(picture, file_format, icc_profile=pictures.grey_cmyk_profile())
         np.testing.assert_allclose(255 * read(tmp_path, content).image, 119, atol=2)
+
+
+def test_a_transparent_value_of_16_bits_is_white(tmp_path):
+    values = whole(65535)
+    found = read(tmp_path, png(values, [(b"tRNS", bytes(2))])).image[..., 0]
+    np.testing.assert_allclose(found, np.where(values == 0, 1, values / 65535), atol=1e-6)
 
 
 def test_lab_is_converted(tmp_path):

@@ -126,6 +126,14 @@ CASES = {
         "fg.extract(params, np.ones((2, 32, 32, 4)), ('conv1_2',))",
         ["not of shape (2, 32, 32, 4)"],
     ),
+    "saving whole numbers": (
+        'fg.save_image("a.png", (255 * image).astype(np.uint8))',
+        ["the image must be RGB, float, in [0, 1]", "not uint8"],
+    ),
+    "saving as something else": (
+        'fg.save_image("a.bmp", image)',
+        ["a.bmp: images are written as .png, .jpg"],
+    ),
     "half a step": (
         "fg.Solver(objective, steps=2.5)",
         ["steps must be a whole number of at least 1, not 2.5"],

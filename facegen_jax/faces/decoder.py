@@ -19,6 +19,8 @@ from ..files import refuse_special
 
 MAX_PIXELS = 100_000_000
 """Size limit (a 100-megapixel camera's); larger images are refused before they are decoded."""
+LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
+"""Formats that change numbers a little, or may."""
 OTHER_PROGRAMS = ("EPS", "WMF")
 """Formats that Pillow hands to other programs, such as Ghostscript."""
 HEADER = 1 << 16
@@ -54,6 +56,8 @@ class Decoded(NamedTuple):
     """The file has 16 bits in each channel of colour, of which Pillow keeps the upper 8."""
     adobe_rgb: bool = False
     """The camera names Adobe RGB in EXIF, as cameras do in place of a profile."""
+    lossless: bool = True
+    """The format keeps every number as it was."""
     cicp: bytes = b""
     """Content of PNG's cICP chunk: codes of primaries, transfer function, matrix, range."""
 
@@ -114,7 +118,12 @@ def _decode(file: PIL.Image.Image) -> Decoded:
             f"{file.width}x{file.height} pixels; expected at most {MAX_PIXELS:,}, make it smaller"
         )
     raw = " ".join(str(getattr(tile, "args", "")) for tile in getattr(file, "tile", ()))
-    about = Decoded(file, file.format or "", cut=";16" in raw and not is_deep(file))
+    about = Decoded(
+        file,
+        file.format or "",
+        cut=";16" in raw and not is_deep(file),
+        lossless=file.format not in LOSSY or _is_lossless_webp(file),
+    )
     if isinstance(file, PIL.TiffImagePlugin.TiffImageFile):
         about = _tiff(about, file)
     elif isinstance(file, PIL.PngImagePlugin.PngImageFile) and file.fp:
@@ -123,6 +132,18 @@ def _decode(file: PIL.Image.Image) -> Decoded:
         about = about._replace(top=65535)  # Pillow has scaled it, whatever its own maximum is
     file.load()
     return about._replace(picture=_upright(file), adobe_rgb=_is_adobe_rgb(file))
+
+
+def _is_lossless_webp(file: PIL.Image.Image) -> bool:
+    """Return whether a WebP file begins with losslessly compressed pixels."""
+    stream = getattr(file, "fp", None)
+    if file.format != "WEBP" or stream is None:
+        return False
+    position = stream.tell()
+    stream.seek(12)
+    kind = stream.read(4)
+    stream.seek(position)
+    return kind == b"VP8L"
 
 
 def _upright(file: PIL.Image.Image) -> PIL.Image.Image:

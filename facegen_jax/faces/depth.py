@@ -6,12 +6,13 @@ A picture is refused where no rule can tell, because a guess would make it white
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+import PIL.Image
+from jaxtyping import Bool, Float, Shaped
 
 OVERSHOOT = 0.05
 """Resampling leaves floats up to this fraction of the range outside of it; they are clipped."""
 DIMMEST = 16
-"""Floats of 0 to 255 are brighter than this somewhere, or else they could be a bright 0 to 1."""
+"""Numbers of 0 to 255 are as bright as this somewhere; darker ones could be anything."""
 FULL, QUARTER = 65535, 16383
 
 
@@ -47,6 +48,12 @@ def unit(
     return Unit(np.clip(values.astype(np.float32) / np.float32(white), 0, 1), note)
 
 
+def transparent(picture: PIL.Image.Image) -> Bool[np.ndarray, "height width"] | None:
+    """Return where pixels are transparent: at the one value that a PNG names; None without."""
+    value = picture.info.get("transparency")
+    return np.asarray(picture) == value if isinstance(value, int) else None
+
+
 def _white_of_floats(values: np.ndarray) -> tuple[float, str | None]:
     bad = values.size - int(np.isfinite(values).sum())
     if bad:
@@ -71,19 +78,21 @@ def _bright_enough(values: np.ndarray, high: float, white: float) -> bool:
         return True
     if white == FULL:
         return high > QUARTER
-    return high > DIMMEST and float(np.median(values[values > 0])) > 1
+    return high >= DIMMEST and float(np.median(values[values > 0])) > 1
 
 
 def _white_of_integers(values: np.ndarray, top: int | None, full: int) -> tuple[int, str | None]:
     low, high = int(values.min()), int(values.max())
     if low < 0:
-        raise DepthError(f"whole numbers from {low} to {high}; expected 0 to 65535, scale them")
+        raise DepthError(
+            f"whole numbers from {low} to {high}, or beyond 2^31; expected 0 to 65535, scale them"
+        )
     if top is not None and high <= top:
         bits = top.bit_length()
         return top, f"read as {bits} bits, as the file says" if top < FULL else None
     if high <= 1:
         return (1, "read as 0 and 1") if high else (full, None)
-    if high <= 255:
+    if DIMMEST <= high <= 255:
         return 255, f"read as 8 bits: no value is above {high}"
     if 1023 < high <= 4095:
         return 4095, f"read as 12 bits: no value is above {high}"

@@ -13,10 +13,9 @@ from jaxtyping import Float, Integer, UInt8
 
 from ..types import Mask
 from . import depth, image
+from .classes import CLASSES, VOIDS, class_numbers, select
 from .decoder import Decoded, ImageError, decode, is_deep
 
-CLASSES = 63
-"""The largest class number: integers up to it count things, larger ones are grey levels."""
 COLOURS = 256
 """Colours that a drawing of classes has at most."""
 GREY = 24
@@ -27,14 +26,12 @@ TINGE = 0.2
 """Most by which channels of one colour in different brightness differ, relative to the largest."""
 DIM = 192
 """Grey masks that are nowhere brighter are worth a remark."""
-VOID = 255
-"""The number of what belongs to no class, such as borders."""
 LEAST = 0.02
 """A mask without larger values selects nothing."""
 FAINT = 32
 """Opacity, in levels of 255, from which on the colour of a pixel counts."""
-LOSSY = ("JPEG", "MPO")
-"""Formats that change numbers a little."""
+DARK = 0.5
+"""Share of black and white from which on a grey picture is a mask rather than a photo."""
 
 
 class MaskRead(NamedTuple):
@@ -93,18 +90,21 @@ def load_mask(path: str | os.PathLike[str], shape: tuple[int, int] | None = None
 def _deep(decoded: Decoded) -> _Part:
     """Read grey of 16 bits or more, or floats."""
     values = np.asarray(decoded.picture)
-    if values.any() and values.min() >= 0 and values.max() <= CLASSES:
-        whole = np.round(values).astype(int)
-        if (whole == values).all():
-            return _classes(whole, lossy=False)
+    numbers = class_numbers(values) if np.isfinite(values).all() else None
+    if numbers is not None:
+        return _classes(numbers, void=values.max() in VOIDS)
     grey, note = depth.unit(values, decoded.top, decoded.full)
     grey = 1 - grey if decoded.negative else grey
+    clear = depth.transparent(decoded.picture)
+    if clear is not None:
+        levels = np.repeat(np.round(grey * 255).astype(np.uint8)[..., None], 3, -1)
+        return _transparent(levels, np.where(clear, np.uint8(0), np.uint8(255)))
     return _Part(grey, note.removeprefix("read as ") if note else "soft grey", usual=note is None)
 
 
 def _shallow(decoded: Decoded) -> _Part:
     """Read a picture of 8 bits, with or without transparency."""
-    picture, lossy = decoded.picture, decoded.format in LOSSY
+    picture, lossy = decoded.picture, "" if decoded.lossless else decoded.format
     numbers = _class_numbers(picture)
     if numbers is not None:
         return numbers
@@ -112,6 +112,8 @@ def _shallow(decoded: Decoded) -> _Part:
     if colours.mode == "LAB":  # its lightness
         colours = colours.getchannel(0)
     rgb = np.asarray(colours.convert("RGB"))
+    if decoded.cut and max(rgb.max(initial=0), 255 * np.max(opacity or 0)) <= CLASSES:
+        raise MaskError("16 bits in each channel, of which the upper 8 are all but black")
     if opacity is None or opacity.min() == opacity.max() > 0:
         return _opaque(rgb, lossy)
     return _transparent(rgb, np.round(opacity * 255).astype(np.uint8))
@@ -121,16 +123,23 @@ def _transparent(
     rgb: UInt8[np.ndarray, "height width 3"], alpha: UInt8[np.ndarray, "height width"]
 ) -> _Part:
     """Read a shape on transparency, or a picture with transparent parts."""
-    shape = _levels(alpha, lossy=False)
+    shape = _levels(alpha)
     if not alpha.any():
         return shape._replace(how="all of it is transparent")
     # The colours of faint pixels are rounded beyond recognition.
     visible = rgb[alpha >= min(FAINT, int(alpha.max()))].astype(int)
     if np.ptp(visible, axis=0).max() <= GREY:
         return _Part(shape.values, f"a shape in {_colour_name(visible)} on transparency")
-    if _is_grey(visible):
-        grey = _levels(np.where(alpha > 0, rgb.max(-1), 0).astype(np.uint8), lossy=False)
+    ends = (visible.max(-1) <= BLACK) | (visible.min(-1) >= 255 - BLACK)
+    if _is_grey(visible) and ends.mean() >= DARK:
+        grey = _levels(np.where(alpha > 0, rgb.max(-1), 0).astype(np.uint8))
         return _Part(grey.values * shape.values, f"{grey.how}, nothing where transparent")
+    if _few_colours(visible, CLASSES):
+        return _Part(shape.values, "classes in colour on transparency, all selected")
+    if _is_grey(visible):
+        raise MaskError(
+            "soft grey with transparent parts: it may be a mask, or a photo with a hole"
+        )
     return _Part(1 - shape.values, "a picture with a transparent hole, which is selected")
 
 
@@ -145,11 +154,12 @@ def _class_numbers(picture: PIL.Image.Image) -> _Part | None:
         return None
     if used[0] > 0 or palette[0].max() > BLACK:
         return None  # without black for number 0 the colours decide
-    return _classes(numbers, lossy=False)
+    void = numbers == VOIDS[0]
+    return _classes(np.where(void, 0, numbers), void=bool(void.any()))
 
 
-def _opaque(rgb: UInt8[np.ndarray, "height width 3"], lossy: bool) -> _Part:
-    """Read grey levels, class numbers, or colours on black."""
+def _opaque(rgb: UInt8[np.ndarray, "height width 3"], lossy: str) -> _Part:
+    """Read grey levels, class numbers, or colours on black; `lossy` names the format if it is."""
     brightest = rgb.max(-1)
     if _is_grey(rgb):
         return _levels(brightest, lossy)
@@ -159,7 +169,7 @@ def _opaque(rgb: UInt8[np.ndarray, "height width 3"], lossy: bool) -> _Part:
     hues = rgb[selected].astype(np.float32) / brightest[selected][:, None]
     if np.ptp(hues, axis=0).max() <= TINGE:
         return _Part(brightest / np.float32(brightest.max()), "a shape in colour on black")
-    if not lossy and len(np.unique(rgb @ np.array([1 << 16, 1 << 8, 1]))) <= COLOURS:
+    if not lossy and _few_colours(rgb, COLOURS):
         return _Part(selected.astype(np.float32), "classes in colour, all but black selected")
     raise MaskError("a picture in colour")
 
@@ -168,32 +178,26 @@ def _is_grey(colours: Integer[np.ndarray, "... 3"]) -> bool:
     return not len(colours) or int(np.ptp(colours.astype(np.int16), axis=-1).max()) <= GREY
 
 
-def _levels(grey: UInt8[np.ndarray, "height width"], lossy: bool) -> _Part:
+def _few_colours(colours: Integer[np.ndarray, "... 3"], most: int) -> bool:
+    return len(np.unique(colours @ np.array([1 << 16, 1 << 8, 1]))) <= most
+
+
+def _levels(grey: UInt8[np.ndarray, "height width"], lossy: str = "") -> _Part:
     """Read grey levels, or class numbers."""
-    brightest = int(grey.max(initial=0))
-    below_void = int(grey.max(initial=0, where=grey < VOID))
-    # Black and white with a few stray values looks alike, but has more white.
-    void_rules = (grey == VOID).sum() >= ((grey > 0) & (grey < VOID)).sum()
-    if 1 <= below_void <= CLASSES and (brightest < VOID or not (lossy or void_rules)):
-        return _classes(grey, lossy)
+    brightest, numbers = int(grey.max(initial=0)), class_numbers(grey)
+    if numbers is not None and lossy and brightest <= CLASSES:
+        raise MaskError(f"nearly black: no value is above {brightest}, and {lossy} changes them")
+    if numbers is not None and not lossy:
+        return _classes(numbers, void=brightest in VOIDS)
     how = "grey" if brightest >= DIM else f"grey no brighter than {brightest} of 255"
     how = how if brightest else "all of it is black"
     return _Part(grey / np.float32(255), how, usual=brightest >= DIM)
 
 
-def _classes(numbers: Integer[np.ndarray, "height width"], lossy: bool) -> _Part:
-    """Select all classes but 0, the background, and `VOID`."""
-    if lossy:
-        raise MaskError(f"nearly black: no value is above {numbers.max()}, and JPEG changes them")
-    selected = (numbers > 0) & (numbers != VOID)
-    used = [int(each) for each in np.unique(numbers[selected])]
-    how = f"class numbers {_listed(used)}, all selected" if used != [1] else "0 and 1"
-    return _Part(selected.astype(np.float32), how, usual=used == [1] and VOID not in numbers)
-
-
-def _listed(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, numbers[:8]))
-    return f"{shown} and {len(numbers) - 8} more" if len(numbers) > 8 else shown
+def _classes(numbers: Integer[np.ndarray, "height width"], *, void: bool) -> _Part:
+    """Select all classes; `void` says that some pixels were marked as having none."""
+    selected, how = select(numbers)
+    return _Part(selected.astype(np.float32), how, usual=how == "0 and 1" and not void)
 
 
 def _colour_name(visible: Integer[np.ndarray, "pixels 3"]) -> str:

@@ -1,0 +1,24 @@
+"""Images that users save: checked, then written."""
+
+import os
+
+from ..rgb import check_image
+from ..types import Image
+from . import image as files
+
+
+def save_image(path: str | os.PathLike[str], image: Image) -> None:
+    """Write an image atomically, as the format of the file name's ending; it is tagged as sRGB.
+
+    Args:
+        path: of the file: .png, .jpg, .webp or .tif.
+        image: RGB in [0, 1], `height width 3`.
+
+    Raises:
+        ValueError: no such image, or another ending.
+        OSError: the file cannot be written.
+    """
+    check_image(image, "the image")
+    if not str(path).lower().endswith(files.ENDINGS):
+        raise ValueError(f"{path}: images are written as {', '.join(files.ENDINGS)}")
+    files.save(path, image)
