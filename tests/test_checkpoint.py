@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from facegen_jax.network import checkpoint
+from facegen_jax.network import checkpoint, direction
 from facegen_jax.network.vgg_face import CONVOLUTIONS
 
 
@@ -91,6 +91,46 @@ def test_unreadable_file_is_refused_in_one_line(tmp_path, content):
     with pytest.raises(checkpoint.CheckpointError, match=message) as error:
         checkpoint.load_network(path)
     assert "\n" not in str(error.value)
+
+
+def tensors(*names: str) -> bytes:
+    return safetensors.numpy.save({name: np.zeros(1, np.float32) for name in names})
+
+
+CONVERT = "python -m facegen_jax.convert"
+OTHERS = {
+    "PyTorch's names": (tensors("conv1_1.weight", "conv1_1.bias"), f"or not yet; .*{CONVERT}"),
+    "torch.save": (b"PK\3\4" + bytes(80), f"a zip file, as torch.save .*{CONVERT}"),
+    "gzip": (b"\x1f\x8b" + bytes(80), f"a gzip file.*{CONVERT}"),
+    "jpeg": (b"\xff\xd8\xff\xe0" + bytes(80), "a picture"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(80), f"an HDF5 file.*{CONVERT}"),
+    "text": (b"text" * 80, r"begins with b'texttext', not with the length"),
+    "empty": (b"", "the file is empty"),
+    "cut": (b"\xff\xff\0\0\0\0\0\0{", "its header should have 65535 bytes, but the file has 9"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_files_are_named(tmp_path, name):
+    content, message = OTHERS[name]
+    (tmp_path / "a b").write_bytes(content)
+    with pytest.raises(checkpoint.CheckpointError, match=message) as error:
+        checkpoint.load_network(tmp_path / "a b")
+    assert str(error.value).endswith(f"{CONVERT} '{tmp_path}/a b'")
+
+
+def test_networks_and_directions_are_told_apart(saved, tmp_path):
+    network, path = checkpoint.load_network(saved), tmp_path / "directions.safetensors"
+    maps = {"Hat": {"conv1_2": np.ones((32, 32, 4))}}
+    direction.save_directions(path, network, maps, {"Hat": 1.0}, {}, {})
+    with pytest.raises(checkpoint.CheckpointError, match="a file of attribute directions, not"):
+        checkpoint.load_network(path)
+    with pytest.raises(checkpoint.CheckpointError, match="a network, not attribute directions"):
+        direction.load_direction(network, "Hat", saved)
+    path.write_bytes(b"\xff\xd8\xff\xe0" + bytes(80))
+    with pytest.raises(checkpoint.CheckpointError, match=r"picture.*facegen_jax.gallery") as error:
+        direction.load_direction(network, "Hat", path)
+    assert "convert" not in str(error.value)
 
 
 def test_truncated_file_is_refused(saved):

@@ -56,6 +56,13 @@ def by_name(name: str) -> Layout:
     return next(case for case in LAYOUTS if case.name == name)
 
 
+def zipped(name: str, content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, content)
+    return buffer.getvalue()
+
+
 def read_back(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read with the safetensors library instead of our own reader."""
     with safetensors.safe_open(path, "np") as file:
@@ -91,6 +98,17 @@ def test_every_layout_gives_the_same_parameters(case, write, network, tmp_path):
     assert case.colour in converted.summary[2]
     loaded = checkpoint.load_network(dest)
     assert (loaded.name, loaded.size) == ("vgg-face", 224)
+
+
+@pytest.mark.parametrize("name", ["keras-rcmalli", "hdf5-flat", "pytorch-pyvggface"])
+def test_a_guessed_colour_order_gives_a_warning(name, write, tmp_path):
+    warning = (
+        "read as BGR, like known files with these names (check with --verify, change with --colour)"
+    )
+    dest = tmp_path / "out.safetensors"
+    source = write(name)
+    assert warning in convert(source, dest, SHAPES).warnings
+    assert warning not in convert(source, dest, SHAPES, colour="BGR").warnings
 
 
 def test_reads_the_weights_in_a_keras_archive(write, network, tmp_path):
@@ -355,7 +373,9 @@ def test_files_with_a_zero_half_are_refused(name, write, tmp_path):
         ),
         (b"\x1f\x8b" + bytes(50), "damaged compressed data"),
         (gzip.compress(bytes(2000) + b"text" * 500, mtime=0), "a tarball without a network"),
-        (gzip.compress(b"text" * 500, mtime=0), "not a readable tarball"),
+        (gzip.compress(b"text" * 500, mtime=0), "a gzip file that holds no tarball; unpack it"),
+        (zipped("weights/a.pth", b"1"), "unpack it and convert weights/a.pth"),
+        (zipped("readme", b"1"), "a zip file that is no network itself; it holds readme"),
         (b"PK\3\4" + bytes(50), "not a readable zip container"),
     ],
 )
@@ -416,13 +436,6 @@ def test_decompression_bombs_are_refused(bomb, tmp_path):
     (tmp_path / "file").write_bytes(bomb())
     with pytest.raises(SourceError, match=r"unpacks to|without a network"):
         convert(tmp_path / "file", tmp_path / "out.safetensors", SHAPES)
-
-
-def zipped(name: str, content: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def many_empty_members() -> bytes:
@@ -746,6 +759,7 @@ def test_command_lists_known_files(run):
             "--verify needs fc6 to fc8",
         ),
         (("SOURCE", "out.safetensors", "--dtype", "int8"), "--dtype"),
+        (("SOURCE", "out.safetensors", "--network", ""), "--network is empty; give a name"),
         (("/dev/zero", "out.safetensors"), "is not a regular file"),
         (("TEXT", "out.safetensors"), "unknown container"),
     ],
@@ -765,6 +779,20 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert err.count("\n") == 1
     assert out == ""
     assert sorted(home.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("folder", "reason"), [("file", "file is a file"), ("/proc/facegen", "No such file")]
+)
+def test_a_default_folder_that_cannot_be(folder, reason, run, write, home, monkeypatch):
+    (home / "file").write_text("text")
+    monkeypatch.setenv(named.FOLDER_VARIABLE, str(home / folder))
+    code, out, err = run(write("own-npz"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    message = f"{home / folder}: no folder can be made there for the converted network; give a DEST"
+    assert message in err
+    assert "set FACEGEN_WEIGHTS to a folder" in err
+    assert reason in err
 
 
 def test_a_full_disk_leaves_no_files(run, write, home, monkeypatch):

@@ -6,6 +6,7 @@ import pickle
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,13 @@ def zipped(*names: str) -> bytes:
     return buffer.getvalue()
 
 
+def npz_of_a_dict() -> bytes:
+    buffer = io.BytesIO()
+    params: Any = {"conv1_1": 1}
+    np.savez(buffer, params=params)
+    return buffer.getvalue()
+
+
 # The bytes are those of files that the programs wrote, shortened.
 FILES = {
     "onnx": (field(1, 8) + field(2, b"pytorch") + field(3, b"2.1") + field(7, ONNX_GRAPH), "ONNX"),
@@ -78,6 +86,17 @@ FILES = {
     "pdmodel": (field(1, PADDLE_BLOCK) + field(4, field(1, 0)), "PaddlePaddle"),
     "pickle": (pickle.dumps({"conv1_1": [1.0]}, 4), "Python pickle, which can run code"),
     "old pickle": (pickle.dumps({"conv1_1": [1.0]}, 2), "Python pickle"),
+    "pickle of protocol 0": (pickle.dumps({"conv1_1": [1.0]}, 0), "Python pickle"),
+    "list of protocol 1": (pickle.dumps([1.0], 1), "Python pickle"),
+    "object of protocol 0": (pickle.dumps(Path("a"), 0), "Python pickle"),
+    "model-00001-of-00003.safetensors": (b"anything", r"one of 3 shards.*merge them"),
+    "pytorch_model-00002-of-00002.bin": (b"anything", "one of 2 shards"),
+    "__0_0.distcp": (zipped("archive/data.pkl"), "torch.distributed.*dcp_to_torch_save"),
+    ".metadata": (
+        b"\x80\4\x95\xfe\3\0\0\0\0\0\0\x8c%torch.distributed.checkpoint.metadata\x94.",
+        "torch.distributed.*dcp_to_torch_save",
+    ),
+    "npz of a dict": (npz_of_a_dict(), "params.npy is a pickled Python object.*numpy.savez"),
     "npy": (npy(), "single NumPy array"),
     "ncnn": (b"7767517\n32 33\n", "ncnn"),
     "openvino": (b'<?xml version="1.0" ?>\n<net name="vgg" version="11">', "OpenVINO"),
@@ -115,6 +134,7 @@ FOLDERS = {
     "saved model": (("saved_model.pb", "variables/variables.index"), "TensorFlow SavedModel"),
     "checkpoint": (("a.ckpt.index", "a.ckpt.data-00000-of-00001"), "TensorFlow checkpoint"),
     "mlpackage": (("Manifest.json", "Data/com.apple.CoreML/model.mlmodel"), "Core ML package"),
+    "torch.distributed": (("__0_0.distcp", ".metadata"), "dcp_to_torch_save"),
     "tfjs": (("model.json", "group1-shard1of1.bin"), "TensorFlow.js"),
     "other": (("flax_model.msgpack", "config.json"), "give the network file.*flax_model.msgpack"),
     "empty": ((), "is a folder; give the network file itself"),
@@ -150,5 +170,5 @@ def test_any_beginning_of_a_foreign_file_is_refused_in_one_line(name):
 
 def test_a_gzipped_file_that_is_no_tarball(tmp_path):
     (tmp_path / "a.gz").write_bytes(gzip.compress(FILES["onnx"][0]))
-    with pytest.raises(SourceError, match="not a readable tarball"):
+    with pytest.raises(SourceError, match="a gzip file that holds no tarball; unpack it"):
         open_content(tmp_path / "a.gz")

@@ -92,6 +92,21 @@ ENCODINGS = {
         SHAPE,
         "class numbers 3",
     ),
+    "class numbers, WebP without loss, with EXIF": (
+        grey(3 * SHAPE, "WEBP", lossless=True, exif=b"Exif\0\0"),
+        SHAPE,
+        "class numbers 3",
+    ),
+    "booleans where zero is white": (
+        tiff(np.packbits(~SHAPE, axis=1), {256: 16, 258: 1, 262: 0}),
+        SHAPE,
+        "grey, zero being white as the TIFF says",
+    ),
+    "deep grey where zero is white": (
+        tiff(65535 * (~SHAPE).astype(np.uint16), {262: 0}),
+        SHAPE,
+        "soft grey, zero being white as the TIFF says",
+    ),
     "black and white, JPEG 2000": (
         grey(255 * SHAPE, "JPEG2000", irreversible=True),
         SHAPE,
@@ -143,6 +158,11 @@ ENCODINGS = {
     ),
     "black, transparent at one value of 16 bits": (
         png((65535 * ~SHAPE).astype(np.uint16), [(b"tRNS", b"\xff\xff")]),
+        SHAPE,
+        "a shape in black",
+    ),
+    "black in 16 bits on transparency": (
+        png(np.dstack([np.zeros((16, 16, 3)), 65535 * SHAPE]).astype(np.uint16)),
         SHAPE,
         "a shape in black",
     ),
@@ -243,6 +263,18 @@ REFUSED = {
     "12 bits in colours of 16": (
         png(np.repeat(np.round(4095 * SOFT)[..., None], 3, -1).astype(np.uint16)),
         "16 bits in each channel, of which the upper 8 are all but black",
+    ),
+    "opaque 0 and 1 of 16 bits": (
+        png(np.dstack([SHAPE, np.full((16, 16), 65535)]).astype(np.uint16)),
+        "16 bits in each channel, .* save it with 8 bits",
+    ),
+    "opacity of 0 and 1 in 16 bits": (
+        png(np.dstack([np.full((16, 16, 3), 65535), SHAPE]).astype(np.uint16)),
+        "16 bits in each channel, .* save it with 8 bits",
+    ),
+    "all of 32 bits": (
+        tiff(np.where(SHAPE, 2**32 - 1, 0).astype(np.uint32)),
+        "whole numbers up to 4294967295, whose range is not clear",
     ),
     "a photo": (png(NOISE), "a picture in colour"),
     "a photo in a JPEG": (

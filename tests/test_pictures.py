@@ -95,6 +95,7 @@ UNCLEAR = {
     "floats without their mean": (tiff(floats(255 * RAMP - 128)), "floats from -128 to 127"),
     "10 bits, not stated": (tiff(whole(1023)), "whole numbers up to 1023, whose range is not"),
     "24 bits": (tiff(whole(2**24, np.int32)), "whole numbers up to 16777216"),
+    "all of 32 bits": (tiff(whole(2**32 - 1, np.uint32)), "whole numbers up to 4294967295, whose"),
     "negative numbers": (tiff(whole(500, np.int16) - np.int16(250)), "numbers from -250 to 250"),
     "signed bytes": (tiff(whole(127, np.int8)), "signed numbers of 8 bits"),
     "12 bits of colour": (png(np.repeat(whole(4095)[..., None], 3, -1)), "12 bits or fewer"),
@@ -107,6 +108,7 @@ UNCLEAR = {
     "doubles": (tiff(RAMP), "a TIFF of a kind that Pillow cannot read"),
     "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "EPS is not read"),
     "a photo of a phone": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo or a video"),
+    "a cut AVIF": (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1", "an AVIF that is damaged"),
 }
 """Pictures that no rule can read, and what is said about them."""
 
@@ -373,6 +375,7 @@ def test_colour_spaces_of_png_chunks_are_converted(tmp_path, chunks, converted):
         ((31270, 32900) * 4, None),
         ((31270, 32900, 10000, 10000, 20000, 20000, 30000, 30000), None),
         ((10000, 80000, *P3_POINTS[2:]), None),
+        ((*P3_POINTS[:2], 2**31 - 1, *P3_POINTS[3:]), None),
         (None, 1),
         (None, 1000),
         (None, 2**31 - 1),

@@ -3,7 +3,7 @@
 Field numbers, from caffe.proto:
 - NetParameter: layers = 2 (V1), layer = 100
 - V1LayerParameter: name = 4, blobs = 6
-- LayerParameter: name = 1, blobs = 7
+- LayerParameter: name = 1, type = 2, blobs = 7
 - BlobProto: num, channels, height, width = 1 to 4, data = 5, shape = 7, double_data = 8
 - BlobShape: dim = 1
 """
@@ -13,6 +13,10 @@ import numpy as np
 from .cursor import Cursor, SourceError, reshape
 from .layout import NAMES, Pair, Parsed
 from .protobuf import fields, varint
+from .unmerged import normalised
+
+KIND, NORMALISATIONS = 2, (b"BatchNorm", b"BN", b"SyncBN")
+"""Field of a layer's type, and types of Caffe and its forks that normalise a batch."""
 
 
 def is_caffemodel(data: memoryview) -> bool:
@@ -29,24 +33,30 @@ def is_caffemodel(data: memoryview) -> bool:
 def read(data: memoryview) -> Parsed:
     """Read a `.caffemodel` file; see `layout.Parsed`."""
     layers: dict[str, Pair] = {}
-    formats = set()
+    formats, normalisations, named = set(), [], False
     for number, value in fields(data, "the network"):
         if number not in (2, 100) or not isinstance(value, memoryview):
             continue
         name_field, blob_field = (4, 6) if number == 2 else (1, 7)
-        name, blobs = "", []
+        name, kind, blobs = "", b"", []
         for field, content in fields(value, f"layer {name!r}"):
             if field == name_field and isinstance(content, memoryview):
                 name = bytes(content[:100]).decode("utf-8", "replace")
+            elif field == KIND and isinstance(content, memoryview):
+                kind = bytes(content[:100])
             elif field == blob_field and isinstance(content, memoryview):
                 blobs.append(content)
+        if number == 100 and kind in NORMALISATIONS:
+            normalisations.append(name)
+        named |= name in NAMES
         if name in layers:
             raise SourceError(f"two layers called {name}; save one network to a file")
         if name in NAMES and len(blobs) == 2:
             layers[name] = (_blob(blobs[0], f"{name}/kernel"), _blob(blobs[1], f"{name}/bias"))
             formats.add("V1 layers" if number == 2 else "layer")
     described = " and ".join(sorted(formats)) or "no VGG-Face layer"
-    return Parsed(f"Caffe .caffemodel ({described})", layers, "OIHW", "BGR")
+    problem = normalised(normalisations) if named else ""
+    return Parsed(f"Caffe .caffemodel ({described})", layers, "OIHW", "BGR", problem=problem)
 
 
 def _blob(data: memoryview, label: str) -> np.ndarray:

@@ -48,6 +48,8 @@ def choose(
 
 
 def _named(networks: Sequence[Parsed], name: str) -> Parsed:
+    if not name.strip():
+        raise SourceError("--network is empty; give a name, or leave it out")
     wanted = path_of(name)
     exact = [network for network in networks if path_of(network.name) == wanted]
     ending = [network for network in networks if wanted and _ends(path_of(network.name), wanted)]

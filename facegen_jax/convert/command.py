@@ -6,12 +6,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .. import platforms
-from ..command import fail
+from ..command import fail, note, show
 from ..faces import image
-from ..files import check_output, resolve
+from ..files import check_output, check_takes_files, resolve
 from ..network import published
 from ..network.named import vgg_face_path
-from .conversion import Converted, convert
+from .conversion import NO_FOLDER, Converted, convert
 from .cursor import SourceError
 from .settings import PROG, Convert
 from .verify import verify
@@ -20,7 +20,7 @@ from .verify import verify
 def run(config: Convert) -> int:
     """Convert and report; return the exit status: 0 on success, 2 on bad input."""
     if config.list_known:
-        print(published.table())
+        show(published.table())
         return 0
     try:
         dest = config.dest or vgg_face_path()
@@ -35,14 +35,14 @@ def run(config: Convert) -> int:
         return fail(PROG, error)
     except (MemoryError, RecursionError) as error:  # from a file crafted to exhaust either
         return fail(PROG, ValueError(f"{config.source}: cannot be read ({type(error).__name__})"))
-    print("\n".join(converted.summary))
+    show(*converted.summary)
     for line in converted.warnings:
-        print(f"{PROG}: warning: {line}", file=sys.stderr)
-    print(
+        note(PROG, f"warning: {line}")
+    show(
         f"wrote {dest} ({dest.stat().st_size:,} bytes, {config.dtype}); licence {published.LICENCE}"
     )
     if config.verify:
-        print("\n".join(verify(dest, config.verify)))
+        show(*verify(dest, config.verify))
     return 0
 
 
@@ -56,6 +56,8 @@ def _check(config: Convert, dest: Path) -> Path:
         raise ValueError(f"{dest}: source and destination are the same file")
     if config.dest:
         check_output(dest, [path for path in (config.names, config.verify) if path])
+    else:
+        _check_default(dest.absolute().parent)
     if config.names and not config.names.is_file():
         raise ValueError(f"{config.names}: no such file")
     if config.verify:
@@ -64,6 +66,15 @@ def _check(config: Convert, dest: Path) -> Path:
         if not config.fc:
             raise ValueError("--verify needs fc6 to fc8, which --no-fc leaves out")
     return config.source
+
+
+def _check_default(folder: Path) -> None:
+    """Refuse a folder that cannot be made or takes no files."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not there.is_dir():
+        raise ValueError(f"{folder}: {NO_FOLDER} ({there} is a file)")
+    if there == folder:
+        check_takes_files(folder)
 
 
 def _convert(config: Convert, source: Path, dest: Path) -> Converted:

@@ -10,7 +10,8 @@ from ..network.tensor_file import map_file
 from ..types import Progress
 from . import orbax
 from .cursor import BLOCK, SourceError
-from .foreign import CHECKPOINT, folder_kind
+from .foreign import folder_kind
+from .remedies import CHECKPOINT
 from .tarball import is_tarball, read_tarball
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..network import published, tensor_file
-from ..network.named import VGG_FACE
+from ..network.named import FOLDER_VARIABLE, VGG_FACE
 from ..network.published import Colour
 from ..network.vgg_face import MEAN_RGB, VGGFace
 from ..types import Progress
@@ -22,6 +22,10 @@ from .source import read
 
 DTYPES: dict[str, str] = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 """Names that safetensors gives to precisions."""
+NO_FOLDER = (
+    f"no folder can be made there for the converted network; give a DEST, or set {FOLDER_VARIABLE} "
+    "to a folder"
+)
 FLOAT16_MAX = 65504.0
 
 
@@ -61,7 +65,7 @@ def convert(
 
     Raises:
         SourceError: says in one line what is wrong with the source.
-        ValueError: `names` has the wrong number of lines.
+        ValueError: `names` has the wrong number of lines, or `dest` cannot have a folder.
     """
     expected = expected or expected_shapes(VGGFace(), 224)
     content = open_content(source, network, lambda done, size: progress(done, 2 * size))
@@ -92,7 +96,10 @@ def _write(
     progress: Progress,
 ) -> None:
     """Write the tensors; progress continues after the bytes hashed."""
-    dest.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        dest.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{dest.parent}: {NO_FOLDER} ({error.strerror})") from None
     tensor_file.write(
         dest,
         tensors,

@@ -6,42 +6,21 @@ from pathlib import Path
 
 from .cursor import SourceError
 from .protobuf import fields
-
-SAVE = "safetensors.numpy.save_file(arrays, 'network.safetensors'), and convert that"
-"""The end of every remedy: safetensors with PyTorch's or TensorFlow's names can be converted."""
-ONNX = (
-    "an ONNX network; with the package onnx: arrays = {t.name: onnx.numpy_helper.to_array(t) for t "
-    f"in onnx.load('FILE').graph.initializer}}; {SAVE}"
+from .remedies import (
+    CHECKPOINT,
+    COMPRESSED,
+    DISTRIBUTED,
+    FROZEN,
+    MADE_OF,
+    META,
+    MXNET,
+    ONNX,
+    ORBAX_PART,
+    PADDLE,
+    PICKLE,
+    SAVED_MODEL,
+    SHARD,
 )
-CHECKPOINT = (
-    "a TensorFlow checkpoint; with tensorflow: r = tensorflow.train.load_checkpoint('PREFIX'); "
-    "arrays = {n: r.get_tensor(n) for n in r.get_variable_to_shape_map() if 'GRAPH' not in n}; "
-    f"{SAVE} (PREFIX is the path without .index, .meta or .data-...)"
-)
-SAVED_MODEL = (
-    "a TensorFlow SavedModel; give the prefix of its checkpoint, FOLDER/variables/variables, to "
-    f"tensorflow: r = tensorflow.train.load_checkpoint(PREFIX); arrays = {{n: r.get_tensor(n) for "
-    f"n in r.get_variable_to_shape_map() if 'GRAPH' not in n}}; {SAVE}"
-)
-META = "a TensorFlow graph (.meta), which holds no weights; they are in the checkpoint beside it"
-FROZEN = (
-    "a frozen TensorFlow graph (.pb); convert the checkpoint or the Keras file that it was made of"
-)
-MXNET = (
-    "MXNet's .params; with mxnet: arrays = {n.split(':')[-1].replace('_weight', '.weight')"
-    ".replace('_bias', '.bias'): a.asnumpy() for n, a in mxnet.nd.load('FILE').items()}; " + SAVE
-)
-PADDLE = (
-    "PaddlePaddle parameters; with paddle: arrays = {n: a.numpy() for n, a in paddle.load('FILE')"
-    ".items()}, those of fc6 to fc8 transposed (.T.copy()); " + SAVE
-)
-PICKLE = (
-    "a Python pickle, which can run code when it is loaded; where you trust it, load it and save "
-    "its arrays by name: " + SAVE
-)
-MADE_OF = "convert the network that it was made of (PyTorch, Keras, Caffe or safetensors)"
-ORBAX_PART = "a part of an Orbax checkpoint; give its folder"
-COMPRESSED = "unpack it, and convert what it holds"
 
 SIGNATURES = (
     (4, b"TFL3", f"a TensorFlow Lite network, whose weights are often rounded; {MADE_OF}"),
@@ -77,6 +56,9 @@ TEXTS = (
     (rb"\s*(name|layers?)\s*[:{]", "Caffe's description of a network; give the .caffemodel"),
 )
 """Patterns of text at the beginning."""
+OLD_PICKLE = re.compile(rb"[(]?[dl][pq.(]|[}\])][q.(]|\(lp|[(]?c[\w.]+\n[\w.]+\n")
+"""How pickles of protocols 0 and 1 begin: a dict, a list, a tuple or a class."""
+WEIGHTS_SHARD = re.compile(r".*-[0-9]{5}-of-([0-9]{5})\.(safetensors|bin|pth?)")
 DATA_SHARD = re.compile(r".*\.data-[0-9]{5}-of-[0-9]{5}")
 HEAD, TAIL, MAX_VERSION = 1 << 16, 1 << 16, 1000
 PADDLE_KEY = b"StructuredToParameterName@@"
@@ -94,7 +76,9 @@ def recognise(data: memoryview, name: str) -> str | None:
     if bytes(data[-len(TABLE_MAGIC) :]) == TABLE_MAGIC:
         return CHECKPOINT
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
-        return PADDLE if PADDLE_KEY in bytes(data[-TAIL:]) else PICKLE
+        return _pickle(head, bytes(data[-TAIL:]))
+    if OLD_PICKLE.match(head) and bytes(data[-1:]) == b".":
+        return PICKLE
     text = head.removeprefix(b"\xef\xbb\xbf")
     for pattern, described in TEXTS:
         if re.match(pattern, text):
@@ -102,6 +86,20 @@ def recognise(data: memoryview, name: str) -> str | None:
     if head[:16] == bytes(16) and head[16:17] > b"\0" and head[17:21] == b"\0\0\0\x08":
         return f"PaddlePaddle's parameters of a program (.pdiparams); {MADE_OF}"
     return _message(data) or (CHECKPOINT if DATA_SHARD.fullmatch(name) else None)
+
+
+def by_name(name: str) -> str | None:
+    """Return what a part of a network is, which its content does not tell from a whole one."""
+    shard = WEIGHTS_SHARD.fullmatch(name)
+    if shard and int(shard[1]) > 1:
+        return SHARD.format(int(shard[1]))
+    return DISTRIBUTED if name.endswith(".distcp") else None
+
+
+def _pickle(head: bytes, tail: bytes) -> str:
+    if b"torch.distributed.checkpoint" in head:
+        return DISTRIBUTED
+    return PADDLE if PADDLE_KEY in tail else PICKLE
 
 
 def _message(data: memoryview) -> str | None:
@@ -172,6 +170,8 @@ def folder_kind(folder: Path) -> str | None:
     """Return what a folder of several files is, if it is known and not read."""
     if (folder / "saved_model.pb").is_file():
         return SAVED_MODEL
+    if any(folder.glob("*.distcp")):
+        return DISTRIBUTED
     if (folder / "Manifest.json").is_file() and (folder / "Data").is_dir():
         return f"a Core ML package; {MADE_OF}"
     if any(folder.glob("*.index")) and any(folder.glob("*.data-*")):

@@ -4,7 +4,7 @@ rcmalli's files are read by layer name, those of deepface and Keras 3 by layer o
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +13,8 @@ from ..network.published import Colour
 from .cursor import SourceError
 from .hdf5 import Group, read_hdf5
 from .layout import NAMES, POSSIBLE, TOP, Pair, Parsed, by_position
+from .naming import MAX_PARTS, Path, like_known, path_of
+from .unmerged import could_be, unmerged
 
 MAX_DEPTH = 3
 """Limit for models nested in models."""
@@ -26,17 +28,46 @@ def read(data: memoryview) -> tuple[Parsed, ...]:
     root = read_hdf5(data)
     root = _group(root, "model_weights") or root  # where a saved model keeps its weights
     if flat := _flat(root):
-        return (Parsed("flat .h5 (PyTorch's axes)", flat, "OIHW", "BGR"),)
+        notes, problem = (like_known("BGR"),), _unmerged(_arrays(root, (), set()), ())
+        return (Parsed("flat .h5", flat, "OIHW", "BGR", notes=notes, problem=problem),)
     layers = _group(root, "layers")
     tree = _keras3_tree(layers, 0) if layers else _keras2_tree(root, 0)
+    arrays = _arrays(layers or root, (), set())
     if not tree and not layers:
         raise SourceError(
-            "an HDF5 file without Keras layers: expected groups that hold kernel:0 and bias:0"
+            _unmerged(arrays, ())
+            or "an HDF5 file without Keras layers: expected groups that hold kernel:0 and bias:0"
         )
     container = "Keras 3 .weights.h5" if layers else "Keras .h5"
-    return tuple(
-        _parsed(container, "/".join(path) or TOP, named) for path, named in _divide(tree, ())
-    )
+    networks = []
+    for path, named in _divide(tree, ()):
+        parsed = _parsed(container, "/".join(path) or TOP, named)
+        problem = _unmerged(arrays, path) or parsed.problem
+        networks.append(parsed._replace(problem=problem))
+    return tuple(networks)
+
+
+def _arrays(group: Group, path: Path, seen: set[int]) -> dict[Path, np.ndarray]:
+    """Return all arrays below a group; groups that several names lead to are visited once."""
+    arrays: dict[Path, np.ndarray] = {}
+    for name, member in group.members.items():
+        # Keras 3 puts the layers of a nested model under `layers` again.
+        inner = path if name == "layers" else (*path, *path_of(name))
+        if isinstance(member, np.ndarray):
+            arrays[inner] = member
+        elif id(member) not in seen and len(path) < MAX_PARTS:
+            seen.add(id(member))
+            arrays |= _arrays(member, inner, seen)
+    return arrays
+
+
+def _unmerged(arrays: Mapping[Path, np.ndarray], model: Path) -> str:
+    """Return what must be merged into a model first, if it may be VGG-Face."""
+    own = {path: array for path, array in arrays.items() if path[: len(model)] == model}
+    layers = {path[:-1] for path, array in own.items() if array.ndim > 1}
+    members = [path for path in own if path[:-1] in layers]
+    others = [path for path in own if path[:-1] not in layers]
+    return unmerged(members, others) if could_be(own.values()) else ""
 
 
 def _divide(tree: Tree, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Named]]:
@@ -73,7 +104,9 @@ def _parsed(container: str, name: str, named: Named) -> Parsed:
     dense layers were made from Caffe's (BGR).
     """
     if _has_names(named) and not container.startswith("Keras 3"):
-        return Parsed(f"{container} (by name)", dict(named), "HWIO", "BGR", name=name)
+        notes = (like_known("BGR"),)
+        described = f"{container} (by name)"
+        return Parsed(described, dict(named), "HWIO", "BGR", notes=notes, name=name)
     layers, problem = by_position([pair for _, pair in named])
     colour: Colour = "BGR" if "fc6" in layers and layers["fc6"][0].ndim == 2 else "RGB"
     note = (

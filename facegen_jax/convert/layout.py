@@ -44,7 +44,7 @@ class Parsed(NamedTuple):
     others: int = 0
     """How many tensors of the file belong to something else."""
     problem: str = ""
-    """Why the layers could not be read, if they could not."""
+    """Why the layers cannot be used, if they cannot."""
 
 
 def by_position(pairs: Sequence[Pair]) -> tuple[dict[str, Pair], str]:

@@ -12,6 +12,7 @@ import numpy as np
 from .cursor import SourceError
 from .layout import NAMES, TOP, Pair, Parsed, by_position
 from .mat5 import read_mat
+from .unmerged import normalised
 
 
 def read(data: memoryview) -> tuple[Parsed, ...]:
@@ -39,6 +40,7 @@ def _parsed(net: dict[str, Any], name: str, several: bool) -> Parsed:
     layers, problem = _graph_layers(net) if is_graph else _chain_layers(net), ""
     if not set(layers) <= set(NAMES):
         layers, problem = by_position(list(layers.values()))
+    problem = problem or normalised(_normalisations(net))
     meta = net["meta"] if isinstance(net.get("meta"), dict) else net
     mean = _mean(meta)
     # The mean reveals the colour order: red is by far the largest of VGG-Face's.
@@ -98,6 +100,16 @@ def _graph_layers(net: dict[str, Any]) -> dict[str, Pair]:
         if len(arrays) == 2:
             layers[_name(layer) or str(number)] = (arrays[0], arrays[1])
     return layers
+
+
+def _normalisations(net: dict[str, Any]) -> list[str]:
+    """Return the names of all layers of batch normalisation."""
+    layers = [(_name(layer), layer.get("type")) for layer in _structs(net["layers"])]
+    return [
+        name
+        for name, kind in layers
+        if isinstance(kind, str) and kind in ("bnorm", "dagnn.BatchNorm")
+    ]
 
 
 def _mean(meta: dict[str, Any]) -> tuple[float, ...] | None:

@@ -23,8 +23,16 @@ class Style(NamedTuple):
     name: str
     colour: Colour
     """Order of conv1_1's input channels in known files of this style."""
-    note: str = ""
+    note: str
     """What a user should check."""
+
+
+def like_known(colour: Colour) -> str:
+    """Return what a user should check where names tell nothing but their origin."""
+    return (
+        f"read as {colour}, like known files with these names (check with --verify, change with "
+        "--colour)"
+    )
 
 
 FLAT = Style(
@@ -33,8 +41,8 @@ FLAT = Style(
     "files of both colour orders use these names; read as RGB, like vgg_face_dag.pth "
     "(--colour BGR for weights from Caffe, --verify to check)",
 )
-UNDERSCORED = Style("PyVGGFace names", "BGR")
-TORCHVISION = Style("torchvision numbers", "BGR")
+UNDERSCORED = Style("PyVGGFace names", "BGR", like_known("BGR"))
+TORCHVISION = Style("torchvision numbers", "BGR", like_known("BGR"))
 _TAKEN_IN_ORDER = (
     "layers without VGG-Face names: taken in order, and as {0} because known files of this form "
     "are (check with --verify, change with --colour)"

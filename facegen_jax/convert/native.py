@@ -3,18 +3,20 @@
 import ast
 import re
 from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import numpy as np
 
-from ..network.published import Colour
 from ..network.tensor_file import TensorFileError, parse
 from .cursor import Cursor, SourceError, reshape
 from .layout import NAMES, Parsed
-from .naming import Path, Tensor, by_path, path_of
+from .naming import Path, Tensor, by_path, path_of, place
 from .networks import to_networks
 from .zipped import Zip
 
 NPY = b"\x93NUMPY"
+OBJECTS = ("O", "|O", "=O", "<O", ">O")
+SHOWN = 4
 NUMBERS = r"[<>|=]?(f[248]|[iu][1248])"
 
 
@@ -40,6 +42,9 @@ def read_safetensors(data: memoryview) -> tuple[Parsed, ...]:
 def read_npz(files: Zip) -> tuple[Parsed, ...]:
     """Read an `.npz` file; only the arrays of networks are unpacked."""
     names = by_path((path_of(name.removesuffix(".npy")), name) for name in files.members)
+    if not any(map(place, names)):
+        for name in [*files.members][:SHOWN]:
+            _header(Cursor(files.read(name)), name)
     return _networks(names, lambda _, name: _npy(files.read(name), name), ".npz")
 
 
@@ -51,19 +56,21 @@ def _networks(
     own = {f"{layer}/{leaf}" for layer in NAMES for leaf in ("kernel", "bias")}
     if own >= {"/".join(path) for path in tensors}:
         return (networks[0]._replace(container=f"{container} (canonical names)", notes=()),)
-    return tuple(each._replace(notes=each.notes or (_note(each.colour),)) for each in networks)
-
-
-def _note(colour: Colour) -> str:
-    return (
-        f"read as {colour}, like known files with these names (check with --verify, change with "
-        "--colour)"
-    )
+    return networks
 
 
 def _npy(data: memoryview, name: str) -> np.ndarray:
     """Read an array in NumPy's format; refuse pickled objects."""
     cursor = Cursor(data)
+    dtype, shape, order = _header(cursor, name)
+    if not re.fullmatch(NUMBERS, dtype):
+        raise SourceError(f"{name} has dtype {dtype[:20]}, expected plain numbers")
+    count = (len(data) - cursor.position) // np.dtype(dtype).itemsize
+    return reshape(cursor.array(np.dtype(dtype), count, name), shape, name, order)
+
+
+def _header(cursor: Cursor, name: str) -> tuple[str, tuple[Any, ...], Literal["C", "F"]]:
+    """Read the dtype, shape and order of an array; refuse pickled objects."""
     magic, major, _ = cursor.unpack("<6sBB", name)
     if magic != NPY or major not in (1, 2, 3):
         raise SourceError(f"{name} is not an array in NumPy format 1 to 3: the file is damaged")
@@ -72,7 +79,7 @@ def _npy(data: memoryview, name: str) -> np.ndarray:
     try:
         header = ast.literal_eval(text.decode("latin-1"))
         dtype, shape = str(header["descr"]), tuple(header["shape"])
-        order = "F" if header["fortran_order"] else "C"
+        order: Literal["C", "F"] = "F" if header["fortran_order"] else "C"
     except (
         ValueError,
         SyntaxError,
@@ -83,7 +90,9 @@ def _npy(data: memoryview, name: str) -> np.ndarray:
         OverflowError,
     ):
         raise SourceError(f"{name} has a damaged header") from None
-    if not re.fullmatch(NUMBERS, dtype):
-        raise SourceError(f"{name} has dtype {dtype[:20]}, expected plain numbers")
-    count = (len(data) - cursor.position) // np.dtype(dtype).itemsize
-    return reshape(cursor.array(np.dtype(dtype), count, name), shape, name, order)
+    if dtype in OBJECTS:
+        raise SourceError(
+            f"{name} is a pickled Python object, which only running code would make; save its "
+            "arrays by name: numpy.savez('network.npz', **arrays)"
+        )
+    return dtype, shape, order

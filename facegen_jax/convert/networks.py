@@ -15,6 +15,10 @@ from ..network.vgg_face import CONVOLUTIONS
 from .cursor import SourceError
 from .layout import NAMES, TOP, Axes, Pair, Parsed, by_position
 from .naming import UNDERSCORED, Layer, Path, Place, Style, Tensor, place
+from .unmerged import could_be, hidden, unmerged
+
+MAX_NETWORKS = 64
+"""Whole networks in a file, each of which is compared with all names of the file."""
 
 
 class Member(NamedTuple):
@@ -47,19 +51,33 @@ def to_networks(
             family = "" if isinstance(where.layer, str) else where.style.name
             families.setdefault(family, []).append(Member(path, where))
     if not families:
+        if problem := hidden([*tensors]):
+            raise SourceError(problem)
         first = ", ".join(".".join(path) for path in [*tensors][:4])
         raise SourceError(
             f"{container} of another network; its first tensors are "
             f"{first or 'missing (it holds none)'}"
         )
     groups = [group for members in families.values() for group in _divide((), members)]
-    groups = [group for group in groups if _is_whole(group[1])] or groups
+    whole = [group for group in groups if _is_whole(group[1])]
+    if len(whole) > MAX_NETWORKS:
+        raise SourceError(f"{len(whole)} networks; save one to a file")
     networks = []
-    for name, members in _names_apart(groups):
+    for name, members in _names_apart(whole or groups):
         arrays = {member: fetch(member.path, tensors[member.path]) for member in members}
         parsed = _parsed(name, arrays, container)
-        networks.append(parsed._replace(others=len(tensors) - len(members)))
+        parsed = parsed._replace(others=len(tensors) - len(members))
+        problem = _unmerged(arrays, tensors) if whole else ""
+        networks.append(parsed._replace(problem=problem or parsed.problem))
     return tuple(networks)
+
+
+def _unmerged(arrays: Mapping[Member, np.ndarray], tensors: Iterable[Path]) -> str:
+    """Return what must be merged into a network first, if it may be VGG-Face."""
+    members = {member.path for member in arrays}
+    others = [path for path in tensors if path not in members]
+    named = any(isinstance(member.place.layer, str) for member in arrays)
+    return unmerged(members, others) if named or could_be(arrays.values(), others) else ""
 
 
 def _divide(level: Path, members: list[Member]) -> Iterator[Group]:
@@ -154,9 +172,9 @@ def _parsed(name: Path, arrays: Mapping[Member, np.ndarray], container: str) -> 
     }
     style, (layers, problem) = _style(arrays), _named(complete)
     described = f"{container}, {style.name}"
-    notes = (style.note,) if style.note else ()
     shown = ("/" if flax else ".").join(name) or TOP
-    return Parsed(described, layers, axes, style.colour, notes=notes, name=shown, problem=problem)
+    parsed = Parsed(described, layers, axes, style.colour, name=shown, problem=problem)
+    return parsed._replace(notes=(style.note,))
 
 
 def _style(members: Iterable[Member]) -> Style:

@@ -6,6 +6,7 @@ decodes the instructions, with bounds checks; classes and functions become their
 
 import io
 import pickletools
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from .cursor import SourceError
@@ -23,10 +24,11 @@ class Name(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A function call recorded in the pickle and never made."""
+    """A function call recorded in the pickle and never made, and what is put into its result."""
 
     name: str
     arguments: tuple[Any, ...]
+    members: dict[Any, Any]
 
 
 class Persistent(NamedTuple):
@@ -41,20 +43,15 @@ class _Mark:
 
 _MARK = _Mark()
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": list}
+"""What is made for each; sets become lists, whose members are never hashed."""
 _LITERALS = {
-    "BINUNICODE",
-    "SHORT_BINUNICODE",
-    "BININT",
-    "BININT1",
-    "BININT2",
-    "LONG1",
-    "BINFLOAT",
-    "SHORT_BINBYTES",
-    "BINBYTES",
-    "SHORT_BINSTRING",
-    "BINSTRING",
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "SHORT_BINSTRING", "BINSTRING"),
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "INT", "LONG", "FLOAT", "UNICODE"),
+    *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 }
+MAX_KEY = 8
+"""Members of a tuple that is a key; larger ones, and nested ones, are told by their number."""
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -97,11 +94,11 @@ def _run(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> No
         stack.append(_EMPTY[name]())
     elif name == "MARK":
         stack.append(_MARK)
-    elif name in ("BINPUT", "LONG_BINPUT"):
+    elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
         memo[argument] = stack[-1]
     elif name == "MEMOIZE":
         memo[len(memo)] = stack[-1]
-    elif name in ("BINGET", "LONG_BINGET"):
+    elif name in ("BINGET", "LONG_BINGET", "GET"):
         stack.append(memo[argument])
     elif name in _TUPLES:
         stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
@@ -120,47 +117,64 @@ def _combine(name: str, argument: Any, stack: list[Any]) -> None:
         stack.append(Name(f"{_text(module)}.{_text(member)}"))
     elif name == "BINPERSID":
         stack.append(Persistent(stack.pop()))
-    elif name in ("REDUCE", "NEWOBJ"):
+    elif name in ("REDUCE", "NEWOBJ", "NEWOBJ_EX"):
+        if name == "NEWOBJ_EX":
+            stack.pop()  # keywords
         arguments, function = stack.pop(), stack.pop()
         stack.append(_call(function, arguments))
     elif name == "BUILD":
         stack.pop()  # object attributes, which hold none of a state dict's values
-    elif name == "APPEND":
-        value = stack.pop()
-        stack[-1].append(value)
-    elif name == "APPENDS":
+    elif name in ("LIST", "FROZENSET"):
+        stack.append(_pop_to_mark(stack))
+    elif name == "DICT":
         values = _pop_to_mark(stack)
-        stack[-1].extend(values)
-    elif name == "SETITEM":
-        value, key = stack.pop(), stack.pop()
-        stack[-1][_key(key)] = value
-    elif name == "SETITEMS":
-        values = _pop_to_mark(stack)
-        stack[-1].update(zip(map(_key, values[::2]), values[1::2], strict=True))
+        stack.append(_set_items({}, zip(values[::2], values[1::2], strict=True)))
+    elif name in ("APPEND", "APPENDS", "ADDITEMS"):
+        values = [stack.pop()] if name == "APPEND" else _pop_to_mark(stack)
+        _extend(stack[-1], values)
+    elif name in ("SETITEM", "SETITEMS"):
+        values = [stack.pop(), stack.pop()][::-1] if name == "SETITEM" else _pop_to_mark(stack)
+        _set_items(stack[-1], zip(values[::2], values[1::2], strict=True))
     else:
         raise SourceError(
             f"a pickle with the instruction {name}, which no state dict needs; "
-            "save model.state_dict() with torch.save"
+            "save model.state_dict() with torch.save, whose default pickle_protocol is read"
         )
 
 
 def _call(function: Any, arguments: Any) -> Any:
     """Record a call instead of making it; only an OrderedDict becomes a dict."""
-    if not isinstance(function, Name) or not isinstance(arguments, tuple):
+    if not isinstance(function, Name | Call) or not isinstance(arguments, tuple):
         raise SourceError("a pickle that calls something other than a function: it is damaged")
     if function.name == "collections.OrderedDict":
         # Python 2 passes a list of pairs; Python 3 passes nothing and sets the items later.
-        return {_key(key): value for key, value in (arguments[0] if arguments else ())}
-    return Call(function.name, arguments)
+        return _set_items({}, arguments[0] if arguments else ())
+    return Call(function.name, arguments, {})
 
 
-def _key(value: Any) -> str | int:
-    """Return a dict key; refuse nested ones, which could take forever to hash."""
-    if not isinstance(value, str | int):
-        raise SourceError(
-            "a pickled dict whose keys are neither strings nor integers: not a state dict"
-        )
-    return value
+def _extend(target: Any, values: list[Any]) -> None:
+    """Append to a list, or to what a call (a deque, a list of the user's own) would return."""
+    if isinstance(target, Call):
+        target.members.update(enumerate(values, len(target.members)))
+    else:
+        target.extend(values)
+
+
+def _set_items(target: Any, items: Iterable[Any]) -> Any:
+    """Set items of a dict, or of what a call (a defaultdict) would return; return the target."""
+    members = target.members if isinstance(target, Call) else target
+    for key, value in items:
+        if _is_plain(key) or (
+            type(key) is tuple and len(key) <= MAX_KEY and all(map(_is_plain, key))
+        ):
+            members[key] = value
+        else:  # nested ones could take forever to hash
+            members[f"key {len(members)}"] = value
+    return target
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float | bytes)
 
 
 def _text(value: Any) -> str:

@@ -6,64 +6,28 @@ a file here and load it there, the two readers would have to agree on every file
 
 import functools
 import io
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-import ml_dtypes
 import numpy as np
 
-from .cursor import Cursor, SourceError, strided_view
+from .cursor import Cursor, SourceError
 from .layout import Parsed
-from .naming import Path, by_path, path_of
+from .naming import Path, by_path, place
 from .networks import to_networks
 from .pickled import MAX_PICKLE, PICKLE_TOO_LARGE, Call, read_pickle
+from .remedies import SAVE as ARRAYS
+from .torch_tensors import REBUILD, SETTINGS, Quantised, Tensor, bare, code, find
 from .zipped import Zip
 
-LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-"""The pickled magic number at the start of the container used before PyTorch 1.6."""
-DTYPES = {
-    "Float": np.dtype("<f4"),
-    "Double": np.dtype("<f8"),
-    "Half": np.dtype("<f2"),
-    "BFloat16": np.dtype(ml_dtypes.bfloat16),
-    "Long": np.dtype("<i8"),
-    "Int": np.dtype("<i4"),
-    "Short": np.dtype("<i2"),
-    "Char": np.dtype("i1"),
-    "Byte": np.dtype("u1"),
-}
-TENSOR = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
-"""Functions in pickled tensors since and before PyTorch 0.4; their first four arguments agree."""
-PARAMETER = (
-    "torch._utils._rebuild_parameter",
-    "torch._utils._rebuild_parameter_with_state",
-    "torch.nn.parameter.Parameter",
-)
-MAX_DICTS, MAX_DEPTH = 10_000, 60
+LEGACY = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+"""The pickled magic number of the container used before PyTorch 1.6, after the protocol's."""
+SAVE = "save model.state_dict() with torch.save"
 
 
 def is_legacy(data: memoryview) -> bool:
     """Return whether the data begins like a file of torch.save before PyTorch 1.6."""
-    return bytes(data[: len(LEGACY)]) == LEGACY
-
-
-class Tensor(NamedTuple):
-    """A tensor as the pickle describes it; its numbers are stored elsewhere."""
-
-    key: str
-    """Name of the storage."""
-    dtype: np.dtype
-    length: int
-    """Elements in the whole storage."""
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def view(self, storage: Cursor, name: str) -> np.ndarray:
-        """Return the tensor as a view of the storage that begins at the cursor."""
-        label = f"storage of {name}, {self.length} numbers"
-        numbers = storage.array(self.dtype, self.length, label)
-        return strided_view(numbers, self.shape, self.strides, self.offset, name)
+    return bytes(data[:1]) == b"\x80" and LEGACY in bytes(data[:32])
 
 
 def read_zip(files: Zip) -> tuple[Parsed, ...]:
@@ -92,7 +56,8 @@ def read_legacy(data: memoryview) -> tuple[Parsed, ...]:
         raise SourceError(
             "expected the five pickles of torch.save in little-endian order: the file is damaged"
         )
-    sizes = {each.key: (each.dtype.itemsize, each.length) for _, each in _tensors(value, (), set())}
+    tensors = [each for _, each in find(value) if isinstance(each, Tensor)]
+    sizes = {each.key: (each.dtype.itemsize, each.length) for each in tensors}
     cursor, storages = Cursor(data, stream.tell()), {}
     for key in keys:
         if not isinstance(key, str) or key not in sizes:
@@ -114,70 +79,40 @@ def _networks(
     value: Any, storage: Callable[[str], memoryview], container: str
 ) -> tuple[Parsed, ...]:
     """Return the networks of a pickled value whose tensors' numbers are in storages."""
-    tensors = by_path(_tensors(value, (), set()))
-    if not tensors and (code := _code(value, set())):
-        raise SourceError(
-            f"a pickled {code}, which is code; save model.state_dict() with torch.save"
-        )
+    tensors = by_path(find(value))
+    # A module beside an optimizer's state dict is what was meant, and is code.
+    if not any(map(place, tensors)):
+        _refuse(value, bool(tensors))
 
-    def fetch(path: Path, tensor: Tensor) -> np.ndarray:
-        return tensor.view(Cursor(storage(tensor.key)), ".".join(path))
+    def fetch(path: Path, tensor: Tensor | Quantised) -> np.ndarray:
+        name = ".".join(path)
+        if isinstance(tensor, Quantised):
+            raise SourceError(
+                f"{name} holds {tensor.dtype} numbers: a quantised network; convert the one it was "
+                "made of"
+            )
+        return tensor.view(Cursor(storage(tensor.key)), name)
 
     return to_networks(tensors, fetch, f"PyTorch state dict ({container})")
 
 
-def _tensors(
-    value: Any, path: Path, seen: set[int], depth: int = 0
-) -> Iterator[tuple[Path, Tensor]]:
-    """Yield the path and description of each tensor in nested dicts and lists.
-
-    Each dict or list is visited once, because a file can make them contain each other.
-    """
-    if isinstance(value, Call) and value.name in PARAMETER and value.arguments:
-        value = value.arguments[0]
-    if isinstance(value, Call) and value.name in TENSOR and path:
-        yield path, _tensor(value, ".".join(path))
-    for name, item in _items(value, seen, depth):
-        yield from _tensors(item, (*path, *path_of(name)), seen, depth + 1)
-
-
-def _items(value: Any, seen: set[int], depth: int) -> list[tuple[str, Any]]:
-    """Return the items of a dict or list that has not been seen, by name or number."""
-    if not isinstance(value, dict | list) or id(value) in seen:
-        return []
-    seen.add(id(value))
-    if len(seen) > MAX_DICTS or depth > MAX_DEPTH:
+def _refuse(value: Any, has_tensors: bool) -> None:
+    """Say what a value without VGG-Face is, and the way out, unless it is another network."""
+    value, found = bare(value), code(value)
+    if isinstance(value, Call) and value.name.startswith(REBUILD):
+        raise SourceError(f"a single tensor, not a network; {SAVE}")
+    if has_tensors and found and not SETTINGS.fullmatch(found):
         raise SourceError(
-            f"more than {MAX_DICTS} dicts and lists, or nested deeper than {MAX_DEPTH}: "
-            "not a state dict of VGG-Face"
+            f"a pickled {found}, which is code, and tensors of something else; if the first is the "
+            f"network, {SAVE}"
         )
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    return [(str(name), item) for name, item in items]
-
-
-def _code(value: Any, seen: set[int], depth: int = 0) -> str:
-    """Return the name of the first object that only running code would make; else nothing."""
-    if isinstance(value, Call):
-        return value.name
-    found = (_code(item, seen, depth + 1) for _, item in _items(value, seen, depth))
-    return next(filter(None, found), "")
-
-
-def _tensor(call: Call, name: str) -> Tensor:
-    """Read a tensor from the arguments of `_rebuild_tensor_v2`, after checking them."""
-    try:
-        persistent, offset, shape, strides = call.arguments[:4]
-        kind, storage_type, key, _, count, *view = persistent.key
-        dtype = DTYPES[storage_type.name.removeprefix("torch.").removesuffix("Storage")]
-        numbers = (offset, count, *shape, *strides)
-    except (AttributeError, TypeError, ValueError, KeyError):
+    if has_tensors:
+        return
+    if found.startswith("numpy."):
         raise SourceError(
-            f"{name} is a tensor of a kind that networks do not use (quantised, sparse, complex)"
-        ) from None
-    valid = (
-        all(isinstance(number, int) and 0 <= number < 1 << 62 for number in numbers)
-        and len(shape) == len(strides) <= 8
-    )
-    if kind != "storage" or not isinstance(key, str) or any(view) or not valid:
-        raise SourceError(f"{name} is not a plain tensor: the file is damaged")
-    return Tensor(key, dtype, count, offset, tuple(shape), tuple(strides))
+            "a pickle of NumPy arrays, which only running code would make; where you trust it, "
+            f"arrays = torch.load(FILE, weights_only=False); {ARRAYS}"
+        )
+    if found:
+        raise SourceError(f"a pickled {found}, which is code; {SAVE}")
+    raise SourceError(f"a PyTorch file without tensors; {SAVE}")

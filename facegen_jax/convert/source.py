@@ -3,16 +3,19 @@
 from . import caffe, keras, matconvnet, msgpack, native, orbax, pytorch, torch7
 from .content import Content
 from .cursor import SourceError
-from .foreign import recognise, zip_kind
+from .foreign import by_name, recognise, zip_kind
 from .hdf5 import is_hdf5
 from .layout import Parsed
 from .mat5 import is_mat
+from .tarball import NETWORK_SUFFIXES
 from .zipped import Zip, is_zip
 
 CONTAINERS = (
     "MatConvNet .mat, Torch7 .t7, Caffe .caffemodel, Keras .h5, PyTorch .pth, .safetensors, .npz, "
     "Flax .msgpack, an Orbax folder, or a tarball that holds one of them"
 )
+
+SHOWN = 5
 
 
 def read(content: Content) -> tuple[Parsed, ...]:
@@ -24,6 +27,8 @@ def read(content: Content) -> tuple[Parsed, ...]:
     data = content.data
     if content.folder:
         return orbax.read(content.folder)
+    if known := by_name(content.name):
+        raise SourceError(known)
     if is_hdf5(data[512:]):
         raise SourceError("a MAT-file of version 7.3; in MATLAB, save it again with -v7")
     if is_mat(data):
@@ -59,6 +64,8 @@ def _read_zip(files: Zip) -> tuple[Parsed, ...]:
         return keras.read(files.read(weights))
     if known := zip_kind(list(files.members)):
         raise SourceError(known)
-    raise SourceError(
-        f"a zip file without a network; it holds {', '.join(list(files.members)[:5]) or 'nothing'}"
-    )
+    holds = f"it holds {', '.join(list(files.members)[:SHOWN]) or 'nothing'}"
+    inside = [name for name in files.members if name.endswith(NETWORK_SUFFIXES)]
+    if inside:
+        holds = f"unpack it and convert {' or '.join(inside[:SHOWN])}"
+    raise SourceError(f"a zip file that is no network itself; {holds}")

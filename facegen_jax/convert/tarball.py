@@ -10,6 +10,7 @@ import zlib
 from typing import BinaryIO, NamedTuple
 
 from .cursor import BLOCK, MAX_GROWTH, TOO_LARGE, SourceError, allocate, unpacked_limit
+from .remedies import GZIP
 
 NETWORK_SUFFIXES = (
     ".mat",
@@ -25,6 +26,8 @@ NETWORK_SUFFIXES = (
 )
 NAMES_FILE = "names.txt"
 MAX_PATH, MAX_NAMES_FILE, SHOWN = 1 << 16, 1 << 20, 8
+USTAR = b"ustar"
+DAMAGED = "not a readable tarball: a member's header is damaged"
 TRUNCATED = "the tarball ends in the middle of a file: it is truncated"
 
 
@@ -43,7 +46,7 @@ class TarballNetwork(NamedTuple):
 
 def is_tarball(head: bytes) -> bool:
     """Return whether the first 512 bytes of a file are those of a tarball or of gzip."""
-    return head[:2] == b"\x1f\x8b" or head[257:262] == b"ustar"
+    return head[:2] == b"\x1f\x8b" or head[257:262] == USTAR
 
 
 def read_tarball(file: BinaryIO, size: int, wanted: str | None = None) -> TarballNetwork:
@@ -57,9 +60,11 @@ def read_tarball(file: BinaryIO, size: int, wanted: str | None = None) -> Tarbal
     """
     limit = unpacked_limit(size)
     stream, long_name = _UnpackedStream(file, limit), None
+    otherwise = DAMAGED if stream.plain else GZIP
     network, found = TarballNetwork(memoryview(b""), ""), {}
     while any(header := stream.take(512, exact=False)):
-        name, kind, length = _header(header)
+        name, kind, length = _header(header, otherwise)
+        otherwise = DAMAGED
         name, long_name = long_name or name, None
         if length > limit:
             raise SourceError(
@@ -101,8 +106,8 @@ def _only(network: TarballNetwork, found: dict[str, int]) -> TarballNetwork:
     return network._replace(data=network.data.toreadonly(), others=others)
 
 
-def _header(header: bytes) -> tuple[str, str, int]:
-    """Return the name, type and length of a member."""
+def _header(header: bytes, otherwise: str) -> tuple[str, str, int]:
+    """Return the name, type and length of a member; else fail as said, or as damaged."""
     checksum, digits = header[148:156].strip(b"\0 "), header[124:136].strip(b"\0 ")
     computed = sum(header) - sum(header[148:156]) + 8 * 32  # its own field counts as eight spaces
     if (
@@ -111,7 +116,7 @@ def _header(header: bytes) -> tuple[str, str, int]:
         or int(checksum, 8) != computed
         or not re.fullmatch(b"[0-7]*", digits)
     ):
-        raise SourceError("not a readable tarball: a member's header is damaged")
+        raise SourceError(DAMAGED if header[257:262] == USTAR else otherwise)
     name, prefix = (
         field.split(b"\0")[0].decode("utf-8", "replace")
         for field in (header[:100], header[345:500])

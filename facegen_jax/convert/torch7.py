@@ -11,23 +11,14 @@ import numpy as np
 
 from .cursor import Cursor, SourceError, strided_view
 from .layout import TOP, Pair, Parsed, by_position
+from .unmerged import normalised
 
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)
 DTYPES = {
-    "Float": "<f4",
-    "Double": "<f8",
-    "Half": "<f2",
-    "Cuda": "<f4",
-    "CudaDouble": "<f8",
-    "CudaHalf": "<f2",
-    "Long": "<i8",
-    "CudaLong": "<i8",
-    "Int": "<i4",
-    "CudaInt": "<i4",
-    "Short": "<i2",
-    "Char": "<i1",
-    "Byte": "<u1",
-    "CudaByte": "<u1",
+    **{"Float": "<f4", "Double": "<f8", "Half": "<f2"},
+    **{"Cuda": "<f4", "CudaDouble": "<f8", "CudaHalf": "<f2"},
+    **{"Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "<i1", "Byte": "<u1"},
+    **{"CudaLong": "<i8", "CudaInt": "<i4", "CudaByte": "<u1"},
 }
 MAX_OBJECTS, MAX_DEPTH, MAX_STRING = 100_000, 60, 1 << 16
 LABELLED_DEPTH = 6
@@ -46,8 +37,10 @@ def read(data: memoryview) -> tuple[Parsed, ...]:
     found = {name: list(_pairs(module)) for name, module in _networks(root, (), set())}
     found = {name: pairs for name, pairs in found.items() if pairs} or {TOP: list(_pairs(root))}
     networks = []
+    normal = normalised(_normalisations(root))
     for name, pairs in found.items():
         layers, problem = by_position(pairs)
+        problem = problem or normal
         shown = name if len(found) > 1 else TOP
         networks.append(Parsed("Torch7 .t7", layers, "OIHW", "BGR", name=shown, problem=problem))
     return tuple(networks)
@@ -80,6 +73,13 @@ def _pairs(root: Any) -> Iterator[Pair]:
         ):
             raise SourceError(f"a layer {kind} without weight or bias: the file is damaged")
         yield weight, bias
+
+
+def _normalisations(root: Any) -> list[str]:
+    """Return the types of all layers of batch normalisation."""
+    networks = [module for _, module in _networks(root, (), set())] or [root]
+    kinds = [module.get("class") for each in networks for module in _modules(each, set(), 0)]
+    return [kind for kind in kinds if isinstance(kind, str) and "BatchNormalization" in kind]
 
 
 def _modules(value: Any, seen: set[int], depth: int) -> Iterator[dict[Any, Any]]:

@@ -8,28 +8,28 @@ import os
 import struct
 import warnings
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 import PIL.Image
 import PIL.ImageOps
 import PIL.PngImagePlugin
 import PIL.TiffImagePlugin
+from jaxtyping import Shaped
 
 from ..files import refuse_special
 
 MAX_PIXELS = 100_000_000
 """Size limit (a 100-megapixel camera's); larger images are refused before they are decoded."""
-LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
-"""Formats that change numbers a little, or may."""
 OTHER_PROGRAMS = ("EPS", "WMF")
 """Formats that Pillow hands to other programs, such as Ghostscript."""
 HEADER = 1 << 16
-"""Bytes of a PNG file that are searched for what Pillow does not parse."""
+"""Bytes at the start of a file that are searched for what Pillow does not tell."""
 BITS, MAXIMUM, FORMAT, PHOTOMETRIC, PLANES = 258, 281, 339, 262, 284
 """TIFF tags."""
 EXIF, INTEROPERABILITY, INDEX, COLOUR_SPACE = 0x8769, 0xA005, 1, 0xA001
 """EXIF directories, and the tags in them that name a colour space."""
-SIGNED, WHITE_IS_ZERO, SEPARATE = 2, 0, 2
+UNSIGNED, SIGNED, WHITE_IS_ZERO, SEPARATE = 1, 2, 0, 2
 """Values of TIFF tags."""
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # or damage is told on stderr as well
@@ -50,16 +50,24 @@ class Decoded(NamedTuple):
     """Value of white in deep grey pictures, where the file states it."""
     full: int = 65535
     """Largest value that integers of 16 bits can have: less if they are signed."""
-    negative: bool = False
-    """Zero is white, and Pillow has left it so."""
+    unsigned: bool = False
+    """Integers of 32 bits have no sign, though Pillow takes the first bit for one."""
+    white_is_zero: bool = False
+    """The TIFF says so; Pillow leaves it so in deep pictures, and inverts others."""
     cut: bool = False
     """The file has 16 bits in each channel of colour, of which Pillow keeps the upper 8."""
     adobe_rgb: bool = False
     """The camera names Adobe RGB in EXIF, as cameras do in place of a profile."""
-    lossless: bool = True
-    """The format keeps every number as it was."""
+    start: bytes = b""
+    """The file's first bytes."""
     cicp: bytes = b""
     """Content of PNG's cICP chunk: codes of primaries, transfer function, matrix, range."""
+
+    @property
+    def numbers(self) -> Shaped[np.ndarray, "height width"]:
+        """The pixels of a deep picture as the file has them."""
+        pixels = np.asarray(self.picture)
+        return pixels.view(np.uint32) if self.unsigned else pixels
 
 
 def decode(path: str | os.PathLike[str]) -> Decoded:
@@ -68,7 +76,7 @@ def decode(path: str | os.PathLike[str]) -> Decoded:
     Raises:
         ImageError: missing, empty, truncated, not an image, a pipe, or larger than `MAX_PIXELS`.
     """
-    path = Path(path)
+    path, start = Path(path), b""
     try:
         refuse_special(path)
         with warnings.catch_warnings():
@@ -77,8 +85,11 @@ def decode(path: str | os.PathLike[str]) -> Decoded:
             warnings.simplefilter("ignore")
             # Of a file that it opens by name, Pillow maps TIFFs into memory, and reads those that
             # lie on their side in rows of the wrong length.
-            with path.open("rb") as stream, PIL.Image.open(stream) as file:
-                return _decode(file)
+            with path.open("rb") as stream:
+                start = stream.read(HEADER)
+                stream.seek(0)
+                with PIL.Image.open(stream) as file:
+                    return _decode(file, start)
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -86,7 +97,7 @@ def decode(path: str | os.PathLike[str]) -> Decoded:
     except PIL.Image.DecompressionBombError:
         raise ImageError(f"{path}: more than {MAX_PIXELS:,} pixels, make it smaller") from None
     except PIL.UnidentifiedImageError:
-        raise ImageError(f"{path}: {_unidentified(path)}") from None
+        raise ImageError(f"{path}: {_unidentified(start)}") from None
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
     except Exception as error:  # decoders raise anything on damaged files
@@ -94,13 +105,13 @@ def decode(path: str | os.PathLike[str]) -> Decoded:
         raise ImageError(f"{path}: cannot be read, {reason or type(error).__name__}") from None
 
 
-def _unidentified(path: Path) -> str:
+def _unidentified(start: bytes) -> str:
     """Say what a file is that Pillow cannot read."""
-    with path.open("rb") as file:
-        start = file.read(12)
     if not start:
         return "is empty"
     if start[4:8] == b"ftyp":
+        if start[8:12] in (b"avif", b"avis"):
+            return "an AVIF that is damaged, or of a kind that this Pillow cannot read"
         return "a HEIC photo or a video; save it as JPEG or PNG"
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return (
@@ -110,7 +121,7 @@ def _unidentified(path: Path) -> str:
     return "not an image that Pillow can read"
 
 
-def _decode(file: PIL.Image.Image) -> Decoded:
+def _decode(file: PIL.Image.Image, start: bytes) -> Decoded:
     if file.format in OTHER_PROGRAMS:
         raise ImageError(f"{file.format} is not read; save it as PNG")
     if file.width * file.height > MAX_PIXELS:
@@ -118,32 +129,16 @@ def _decode(file: PIL.Image.Image) -> Decoded:
             f"{file.width}x{file.height} pixels; expected at most {MAX_PIXELS:,}, make it smaller"
         )
     raw = " ".join(str(getattr(tile, "args", "")) for tile in getattr(file, "tile", ()))
-    about = Decoded(
-        file,
-        file.format or "",
-        cut=";16" in raw and not is_deep(file),
-        lossless=file.format not in LOSSY or _is_lossless_webp(file),
-    )
+    cut = ";16" in raw and not is_deep(file)
+    about = Decoded(file, file.format or "", cut=cut, start=start)
     if isinstance(file, PIL.TiffImagePlugin.TiffImageFile):
         about = _tiff(about, file)
-    elif isinstance(file, PIL.PngImagePlugin.PngImageFile) and file.fp:
-        about = _png(about, file.fp)
+    elif isinstance(file, PIL.PngImagePlugin.PngImageFile):
+        about = _png(about)
     elif file.format == "PPM" and file.mode == "I":
         about = about._replace(top=65535)  # Pillow has scaled it, whatever its own maximum is
     file.load()
     return about._replace(picture=_upright(file), adobe_rgb=_is_adobe_rgb(file))
-
-
-def _is_lossless_webp(file: PIL.Image.Image) -> bool:
-    """Return whether a WebP file begins with losslessly compressed pixels."""
-    stream = getattr(file, "fp", None)
-    if file.format != "WEBP" or stream is None:
-        return False
-    position = stream.tell()
-    stream.seek(12)
-    kind = stream.read(4)
-    stream.seek(position)
-    return kind == b"VP8L"
 
 
 def _upright(file: PIL.Image.Image) -> PIL.Image.Image:
@@ -181,21 +176,20 @@ def _tiff(about: Decoded, file: PIL.TiffImagePlugin.TiffImageFile) -> Decoded:
     stated = 2**bits - 1 if 8 < bits < 16 else max(tags.get(MAXIMUM, (0,)))
     # Others are statistics: the largest value that occurs.
     whole = stated >= 255 and (stated & (stated + 1)) == 0
-    negative = is_deep(file) and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
-    full = 32767 if bits == 16 and SIGNED in tags.get(FORMAT, ()) else 65535
-    return about._replace(top=stated if whole else None, full=full, negative=negative)
+    return about._replace(
+        top=stated if whole else None,
+        full=32767 if bits == 16 and SIGNED in tags.get(FORMAT, ()) else 65535,
+        unsigned=bits == 32 and file.mode == "I" and UNSIGNED in tags.get(FORMAT, (UNSIGNED,)),
+        white_is_zero=tags.get(PHOTOMETRIC) == WHITE_IS_ZERO,
+    )
 
 
-def _png(about: Decoded, file: IO[bytes]) -> Decoded:
+def _png(about: Decoded) -> Decoded:
     """Read what the chunks before a PNG's pixels state: significant bits, coded colour space."""
-    position = file.tell()
-    file.seek(8)
-    header = file.read(HEADER)
-    file.seek(position)
-    chunks, offset = dict[bytes, bytes](), 0
-    while offset + 8 <= len(header):
-        length, name = struct.unpack_from(">I4s", header, offset)
-        chunks.setdefault(name, header[offset + 8 : offset + 8 + length])
+    chunks, start, offset = dict[bytes, bytes](), about.start, 8
+    while offset + 8 <= len(start):
+        length, name = struct.unpack_from(">I4s", start, offset)
+        chunks.setdefault(name, start[offset + 8 : offset + 8 + length])
         if name == b"IDAT":
             break
         offset += 12 + length

@@ -84,9 +84,7 @@ def _bright_enough(values: np.ndarray, high: float, white: float) -> bool:
 def _white_of_integers(values: np.ndarray, top: int | None, full: int) -> tuple[int, str | None]:
     low, high = int(values.min()), int(values.max())
     if low < 0:
-        raise DepthError(
-            f"whole numbers from {low} to {high}, or beyond 2^31; expected 0 to 65535, scale them"
-        )
+        raise DepthError(f"whole numbers from {low} to {high}; expected 0 to 65535, scale them")
     if top is not None and high <= top:
         bits = top.bit_length()
         return top, f"read as {bits} bits, as the file says" if top < FULL else None
@@ -102,7 +100,7 @@ def _white_of_integers(values: np.ndarray, top: int | None, full: int) -> tuple[
         )
         white = _aligned_white(values) if full == FULL else full
         return white, dark if high <= QUARTER else None
-    if high > 2**30:
+    if 2**30 < high < 2**31:
         return 2**31 - 1, "read as 31 bits"
     raise DepthError(
         f"whole numbers up to {high}, whose range is not clear; scale them to 0 to 65535, or save "

@@ -73,8 +73,8 @@ def read_photo(path: str | os.PathLike[str]) -> Read:
 
 def _deep(decoded: Decoded) -> Read:
     """Read grey of 16 bits or more."""
-    grey, note = depth.unit(np.asarray(decoded.picture), decoded.top, decoded.full)
-    image, remark = profile.grey_as_srgb(1 - grey if decoded.negative else grey, decoded)
+    grey, note = depth.unit(decoded.numbers, decoded.top, decoded.full)
+    image, remark = profile.grey_as_srgb(1 - grey if decoded.white_is_zero else grey, decoded)
     clear = depth.transparent(decoded.picture)
     image = image if clear is None else np.where(clear[..., None], np.float32(1), image)
     return Read(image, _joined(note, remark))

@@ -8,20 +8,14 @@ import os
 from typing import NamedTuple
 
 import numpy as np
-import PIL.Image
 from jaxtyping import Float, Integer, UInt8
 
 from ..types import Mask
-from . import depth, image
-from .classes import CLASSES, VOIDS, class_numbers, select
+from . import classes, depth, image
 from .decoder import Decoded, ImageError, decode, is_deep
 
 COLOURS = 256
 """Colours that a drawing of classes has at most."""
-GREY = 24
-"""Levels of 255 by which the channels of a grey picture differ at most: JPEG tints them."""
-BLACK = 16
-"""Levels of 255 up to which a colour is black."""
 TINGE = 0.2
 """Most by which channels of one colour in different brightness differ, relative to the largest."""
 DIM = 192
@@ -89,34 +83,53 @@ def load_mask(path: str | os.PathLike[str], shape: tuple[int, int] | None = None
 
 def _deep(decoded: Decoded) -> _Part:
     """Read grey of 16 bits or more, or floats."""
-    values = np.asarray(decoded.picture)
-    numbers = class_numbers(values) if np.isfinite(values).all() else None
+    values = decoded.numbers
+    numbers = classes.class_numbers(values) if np.isfinite(values).all() else None
     if numbers is not None:
-        return _classes(numbers, void=values.max() in VOIDS)
+        return _classes(numbers, void=values.max() in classes.VOIDS)
     grey, note = depth.unit(values, decoded.top, decoded.full)
-    grey = 1 - grey if decoded.negative else grey
+    grey = 1 - grey if decoded.white_is_zero else grey
     clear = depth.transparent(decoded.picture)
     if clear is not None:
         levels = np.repeat(np.round(grey * 255).astype(np.uint8)[..., None], 3, -1)
         return _transparent(levels, np.where(clear, np.uint8(0), np.uint8(255)))
-    return _Part(grey, note.removeprefix("read as ") if note else "soft grey", usual=note is None)
+    how = note.removeprefix("read as ") if note else "soft grey"
+    return _told(_Part(grey, how, usual=note is None), decoded)
 
 
 def _shallow(decoded: Decoded) -> _Part:
     """Read a picture of 8 bits, with or without transparency."""
-    picture, lossy = decoded.picture, "" if decoded.lossless else decoded.format
-    numbers = _class_numbers(picture)
+    picture, lossy = decoded.picture, "" if classes.is_lossless(decoded) else decoded.format
+    numbers = classes.palette_numbers(picture)
     if numbers is not None:
-        return numbers
+        void = numbers == classes.VOIDS[0]
+        return _classes(np.where(void, 0, numbers), void=bool(void.any()))
     colours, opacity = image.split(picture)
     if colours.mode == "LAB":  # its lightness
         colours = colours.getchannel(0)
     rgb = np.asarray(colours.convert("RGB"))
-    if decoded.cut and max(rgb.max(initial=0), 255 * np.max(opacity or 0)) <= CLASSES:
-        raise MaskError("16 bits in each channel, of which the upper 8 are all but black")
     if opacity is None or opacity.min() == opacity.max() > 0:
-        return _opaque(rgb, lossy)
-    return _transparent(rgb, np.round(opacity * 255).astype(np.uint8))
+        _check_depth(rgb, decoded)
+        return _told(_opaque(rgb, lossy), decoded)
+    alpha = np.round(opacity * 255).astype(np.uint8)
+    _check_depth(alpha, decoded)
+    return _transparent(rgb, alpha)
+
+
+def _check_depth(levels: UInt8[np.ndarray, "..."], decoded: Decoded) -> None:
+    """Refuse channels of 16 bits that only have values in the lower 8."""
+    if decoded.cut and levels.max(initial=0) <= classes.CLASSES:
+        raise MaskError(
+            "16 bits in each channel, of which the upper 8 are all but black and the lower 8 are "
+            "lost; save it with 8 bits"
+        )
+
+
+def _told(part: _Part, decoded: Decoded) -> _Part:
+    """Remark on zero being white: programs write masks of booleans so without meaning it."""
+    if not decoded.white_is_zero:
+        return part
+    return part._replace(how=f"{part.how}, zero being white as the TIFF says", usual=False)
 
 
 def _transparent(
@@ -128,42 +141,27 @@ def _transparent(
         return shape._replace(how="all of it is transparent")
     # The colours of faint pixels are rounded beyond recognition.
     visible = rgb[alpha >= min(FAINT, int(alpha.max()))].astype(int)
-    if np.ptp(visible, axis=0).max() <= GREY:
+    if np.ptp(visible, axis=0).max() <= classes.GREY:
         return _Part(shape.values, f"a shape in {_colour_name(visible)} on transparency")
-    ends = (visible.max(-1) <= BLACK) | (visible.min(-1) >= 255 - BLACK)
-    if _is_grey(visible) and ends.mean() >= DARK:
+    ends = (visible.max(-1) <= classes.BLACK) | (visible.min(-1) >= 255 - classes.BLACK)
+    if classes.is_grey(visible) and ends.mean() >= DARK:
         grey = _levels(np.where(alpha > 0, rgb.max(-1), 0).astype(np.uint8))
         return _Part(grey.values * shape.values, f"{grey.how}, nothing where transparent")
-    if _few_colours(visible, CLASSES):
+    if _few_colours(visible, classes.CLASSES):
         return _Part(shape.values, "classes in colour on transparency, all selected")
-    if _is_grey(visible):
+    if classes.is_grey(visible):
         raise MaskError(
             "soft grey with transparent parts: it may be a mask, or a photo with a hole"
         )
     return _Part(1 - shape.values, "a picture with a transparent hole, which is selected")
 
 
-def _class_numbers(picture: PIL.Image.Image) -> _Part | None:
-    """Read a palette of colours as class numbers; None if its colours are grey levels."""
-    if picture.mode != "P" or picture.has_transparency_data:
-        return None
-    numbers = np.asarray(picture)
-    used = np.unique(numbers)
-    palette = np.array(picture.getpalette("RGB"), int).reshape(-1, 3)
-    if used.max() >= len(palette) or _is_grey(palette[used].astype(np.uint8)):
-        return None
-    if used[0] > 0 or palette[0].max() > BLACK:
-        return None  # without black for number 0 the colours decide
-    void = numbers == VOIDS[0]
-    return _classes(np.where(void, 0, numbers), void=bool(void.any()))
-
-
 def _opaque(rgb: UInt8[np.ndarray, "height width 3"], lossy: str) -> _Part:
     """Read grey levels, class numbers, or colours on black; `lossy` names the format if it is."""
     brightest = rgb.max(-1)
-    if _is_grey(rgb):
+    if classes.is_grey(rgb):
         return _levels(brightest, lossy)
-    selected = brightest > BLACK
+    selected = brightest > classes.BLACK
     if selected.all():
         raise MaskError("a picture in colour without any black")
     hues = rgb[selected].astype(np.float32) / brightest[selected][:, None]
@@ -174,21 +172,17 @@ def _opaque(rgb: UInt8[np.ndarray, "height width 3"], lossy: str) -> _Part:
     raise MaskError("a picture in colour")
 
 
-def _is_grey(colours: Integer[np.ndarray, "... 3"]) -> bool:
-    return not len(colours) or int(np.ptp(colours.astype(np.int16), axis=-1).max()) <= GREY
-
-
 def _few_colours(colours: Integer[np.ndarray, "... 3"], most: int) -> bool:
     return len(np.unique(colours @ np.array([1 << 16, 1 << 8, 1]))) <= most
 
 
 def _levels(grey: UInt8[np.ndarray, "height width"], lossy: str = "") -> _Part:
     """Read grey levels, or class numbers."""
-    brightest, numbers = int(grey.max(initial=0)), class_numbers(grey)
-    if numbers is not None and lossy and brightest <= CLASSES:
+    brightest, numbers = int(grey.max(initial=0)), classes.class_numbers(grey)
+    if numbers is not None and lossy and brightest <= classes.CLASSES:
         raise MaskError(f"nearly black: no value is above {brightest}, and {lossy} changes them")
     if numbers is not None and not lossy:
-        return _classes(numbers, void=brightest in VOIDS)
+        return _classes(numbers, void=brightest in classes.VOIDS)
     how = "grey" if brightest >= DIM else f"grey no brighter than {brightest} of 255"
     how = how if brightest else "all of it is black"
     return _Part(grey / np.float32(255), how, usual=brightest >= DIM)
@@ -196,12 +190,12 @@ def _levels(grey: UInt8[np.ndarray, "height width"], lossy: str = "") -> _Part:
 
 def _classes(numbers: Integer[np.ndarray, "height width"], *, void: bool) -> _Part:
     """Select all classes; `void` says that some pixels were marked as having none."""
-    selected, how = select(numbers)
+    selected, how = classes.select(numbers)
     return _Part(selected.astype(np.float32), how, usual=how == "0 and 1" and not void)
 
 
 def _colour_name(visible: Integer[np.ndarray, "pixels 3"]) -> str:
     mean = visible.mean(0)
-    if mean.min() > 255 - GREY:
+    if mean.min() > 255 - classes.GREY:
         return "white"
-    return "black" if mean.max() < GREY else "one colour"
+    return "black" if mean.max() < classes.GREY else "one colour"

@@ -18,6 +18,8 @@ BRADFORD = np.array(
 
 LEAST_AREA = 0.01
 """Twice the area of the triangle of primaries in x and y; sRGB's is 0.22."""
+LARGEST_SUM = 1.01
+"""Of x and y, which leave 1 - x - y for z, up to rounding."""
 PIECE = 3_000_000
 """Numbers that are converted at once."""
 
@@ -67,7 +69,9 @@ def is_possible(space: Space) -> bool:
     """Return whether a space's primaries enclose its white, as a file's numbers may fail to do."""
     points = np.array([*zip(*[iter(space.primaries)] * 2, strict=True), space.white], float)
     corners = np.vstack([points.T, np.ones(4)])
-    if points[:, 1].min() <= 0 or abs(np.linalg.det(corners[:, :3])) < LEAST_AREA:
+    if points[:, 1].min() <= 0 or points.sum(1).max() > LARGEST_SUM:
+        return False
+    if abs(np.linalg.det(corners[:, :3])) < LEAST_AREA:
         return False
     return float(np.linalg.solve(corners[:, :3], corners[:, 3]).min()) > 0
 

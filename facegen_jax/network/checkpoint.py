@@ -1,6 +1,8 @@
 """Networks as files: safetensors loading and saving, shape checks, the default network."""
 
 import os
+import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -56,6 +58,7 @@ def load_network(source: str | os.PathLike[str] = DEFAULT) -> Network:
 def read_network(path: Path) -> Network:
     """Read a network from a safetensors file; see `load_network`."""
     tensors, metadata, sha256 = read_tensors(path)
+    _check_kind(tensors, metadata, path)
     params: Params = {}
     for name, tensor in tensors.items():
         layer, _, leaf = name.rpartition("/")
@@ -86,8 +89,12 @@ def _find(name: str) -> Path:
     return path
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str], str]:
+def read_tensors(path: Path, remedy: str = "") -> tuple[dict[str, np.ndarray], dict[str, str], str]:
     """Return the tensors, metadata and SHA-256 of a safetensors file.
+
+    Args:
+        path: the file.
+        remedy: what to do with any other file; to convert it by default.
 
     Raises:
         CheckpointError: names the file and the reason.
@@ -100,10 +107,19 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str], str
             ".safetensors file, or file.py:name of a network of your own"
         ) from None
     except (OSError, tensor_file.TensorFileError) as error:
+        reason = "it is a folder" if path.is_dir() else error
         raise CheckpointError(
-            f"{path}: not a readable safetensors file ({error}); "
-            "other files are converted with python -m facegen_jax.convert"
+            f"{path}: not a readable safetensors file ({reason}); {remedy or _convert(path)}"
         ) from None
+
+
+def _convert(path: Path) -> str:
+    return f"convert it first: python -m facegen_jax.convert {shlex.quote(str(path))}"
+
+
+def is_network(tensors: Iterable[str]) -> bool:
+    """Return whether names are those of this package's networks: they have the first layer's."""
+    return f"{CONVOLUTIONS[0]}/kernel" in {*tensors}
 
 
 def save_network(path: str | os.PathLike[str], params: Params, metadata: dict[str, str]) -> None:
@@ -114,6 +130,25 @@ def save_network(path: str | os.PathLike[str], params: Params, metadata: dict[st
         for leaf, array in leaves.items()
     }
     tensor_file.write(Path(path), tensors, {"format_version": "1", **metadata})
+
+
+def _check_kind(tensors: Iterable[str], metadata: Mapping[str, str], path: Path) -> None:
+    """Refuse files of directions, and tensors whose names are another program's."""
+    if is_directions(metadata):
+        raise CheckpointError(
+            f"{path}: a file of attribute directions, not a network; give it as --directions, and "
+            "the network that it was made for as --params"
+        )
+    layers = (*CONVOLUTIONS, *DENSE, EMBEDDING)
+    if not any(name.rpartition("/")[0] in layers for name in tensors):
+        raise CheckpointError(
+            f"{path}: not a network of this package, or not yet; {_convert(path)}"
+        )
+
+
+def is_directions(metadata: Mapping[str, str]) -> bool:
+    """Return whether a file's metadata are those of attribute directions."""
+    return {"scales", "opposites", "network_sha256"} <= metadata.keys()
 
 
 def _check(params: Params, path: Path) -> None:
@@ -149,7 +184,7 @@ def _check_layers(params: Params, path: Path) -> None:
     if missing:
         raise CheckpointError(
             f"{path}: needs kernel and bias of every layer, lacks {', '.join(missing)}; "
-            f"convert it first: python -m facegen_jax.convert {path}"
+            f"{_convert(path)}"
         )
 
 

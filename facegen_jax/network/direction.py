@@ -14,7 +14,7 @@ from ..numbers import in_range
 from ..stored import parse_json
 from ..types import Features
 from . import tensor_file
-from .checkpoint import CheckpointError, read_tensors
+from .checkpoint import CheckpointError, is_network, read_tensors
 from .named import WEIGHTS_FOLDER
 from .protocol import Network
 
@@ -97,7 +97,9 @@ def _read(network: Network, path: Path | None) -> _Stored:
         if shipped:
             missing = f"no attribute directions for the network {network.name!r}"
         raise CheckpointError(f"{missing}; {HOW_TO_BUILD}")
-    tensors, metadata, _ = read_tensors(path)
+    tensors, metadata, _ = read_tensors(path, f"expected a file of directions; {HOW_TO_BUILD}")
+    if is_network(tensors):
+        raise CheckpointError(f"{path}: a network, not attribute directions; {HOW_TO_BUILD}")
     if metadata.get("network_sha256") != network.sha256:
         raise CheckpointError(
             f"{path}: made for another {network.name!r} network (its hash differs); "

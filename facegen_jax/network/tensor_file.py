@@ -29,6 +29,13 @@ DTYPES = {
     **{f"U{size}": np.dtype(f"<u{size // 8}") for size in (8, 16, 32, 64)},
     "BOOL": np.dtype("?"),
 }
+KNOWN = (
+    (b"PK", "a zip file, as torch.save and NumPy write"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"\x89HDF", "an HDF5 file"),
+    *((magic, "a picture") for magic in (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")),
+)
+"""Beginnings of files that are often taken for one of these."""
 MAX_HEADER, MAX_AXES = 1 << 20, 8
 _BLOCK = 1 << 24
 
@@ -54,9 +61,7 @@ def parse(data: memoryview) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(len(data) - 8, MAX_HEADER):
-        raise TensorFileError(
-            f"its header should have {length} bytes, but the file has {len(data)}"
-        )
+        raise TensorFileError(_unlike(bytes(data[:16]), length, len(data)))
     try:
         header = json.loads(bytes(data[8 : 8 + length]))
         metadata = header.pop("__metadata__", {})
@@ -68,6 +73,16 @@ def parse(data: memoryview) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise TensorFileError(
             f"its header is damaged ({type(error).__name__}: {str(error)[:80]})"
         ) from None
+
+
+def _unlike(head: bytes, length: int, size: int) -> str:
+    """Return what is wrong with a file whose header cannot be as long as it says."""
+    if not size:
+        return "the file is empty"
+    known = next((kind for magic, kind in KNOWN if head.startswith(magic)), None)
+    if known or head[8:9] not in (b"{", b""):
+        return known or f"it begins with {head[:8]!r}, not with the length of a header"
+    return f"its header should have {length} bytes, but the file has {size}"
 
 
 def _array(data: memoryview, name: str, entry: dict) -> np.ndarray:
