@@ -24,7 +24,7 @@ def check_image(image: Any, name: str, *, batch: bool = False) -> None:
         raise ValueError(f"{expected}, not a {type(image).__name__}; {remedy}")
     if image.ndim not in (3, 3 + batch) or image.shape[-1] != 3:
         raise ValueError(f"{expected}, not of shape {image.shape}; {remedy}")
-    if image.dtype.kind not in "fV":  # V is bfloat16
+    if not image.dtype.name.startswith(("float", "bfloat")):
         raise ValueError(f"{expected}, not {image.dtype}; {remedy}")
     try:
         low, high = float(np.min(image)), float(np.max(image))

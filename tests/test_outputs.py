@@ -33,6 +33,7 @@ def inputs(tmp_path, monkeypatch):
     for name in ("folder.png", "record.json", "gallery/images"):
         Path(name).mkdir(parents=True)
     Path("gallery/images/one.png").write_bytes(b"input")
+    Path("gallery/images/two.png").write_bytes(b"input")
     Path("gallery/labels.csv").write_text("filename,x\none.png,1\n")
     Path("gallery/other.csv").symlink_to("labels.csv")
     Path("link.png").symlink_to("face.png")
@@ -68,6 +69,10 @@ EDITS = {
     "a face of the gallery": (
         {"guides": None, "attribute": "x", "gallery": "gallery", "out": "gallery/images/one.png"},
         "would overwrite a face of the gallery",
+    ),
+    "an image of the gallery that its table does not name": (
+        {"guides": None, "attribute": "x", "gallery": "gallery", "out": "gallery/images/two.png"},
+        "two.png: would overwrite a face of the gallery",
     ),
     "a face of a gallery that is given by its table": (
         {

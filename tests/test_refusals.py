@@ -122,6 +122,10 @@ CASES = {
         "fg.classify(params, 255 * image[None])",
         ["not values from 0", "are divided by 255"],
     ),
+    "a descriptor of numbers of four bits": (
+        "fg.descriptor(params, (0 * image).astype(jnp.int4))",
+        ["not int4"],
+    ),
     "maps of images with opacity": (
         "fg.extract(params, np.ones((2, 32, 32, 4)), ('conv1_2',))",
         ["not of shape (2, 32, 32, 4)"],

@@ -173,8 +173,8 @@ def _parsed(name: Path, arrays: Mapping[Member, np.ndarray], container: str) -> 
     style, (layers, problem) = _style(arrays), _named(complete)
     described = f"{container}, {style.name}"
     shown = ("/" if flax else ".").join(name) or TOP
-    parsed = Parsed(described, layers, axes, style.colour, name=shown, problem=problem)
-    return parsed._replace(notes=(style.note,))
+    notes = (style.note,)
+    return Parsed(described, layers, axes, style.colour, notes=notes, name=shown, problem=problem)
 
 
 def _style(members: Iterable[Member]) -> Style:

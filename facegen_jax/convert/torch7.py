@@ -15,10 +15,20 @@ from .unmerged import normalised
 
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)
 DTYPES = {
-    **{"Float": "<f4", "Double": "<f8", "Half": "<f2"},
-    **{"Cuda": "<f4", "CudaDouble": "<f8", "CudaHalf": "<f2"},
-    **{"Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "<i1", "Byte": "<u1"},
-    **{"CudaLong": "<i8", "CudaInt": "<i4", "CudaByte": "<u1"},
+    "Float": "<f4",
+    "Double": "<f8",
+    "Half": "<f2",
+    "Cuda": "<f4",
+    "CudaDouble": "<f8",
+    "CudaHalf": "<f2",
+    "Long": "<i8",
+    "CudaLong": "<i8",
+    "Int": "<i4",
+    "CudaInt": "<i4",
+    "Short": "<i2",
+    "Char": "<i1",
+    "Byte": "<u1",
+    "CudaByte": "<u1",
 }
 MAX_OBJECTS, MAX_DEPTH, MAX_STRING = 100_000, 60, 1 << 16
 LABELLED_DEPTH = 6

@@ -5,8 +5,9 @@ import operator
 import os
 from pathlib import Path
 
-from ..faces import colour, image, regions
-from ..files import check_output, is_same
+from ..faces import colour, regions
+from ..faces.saving import check_ending
+from ..files import check_output, is_same, resolve
 from ..gallery.labels import Gallery, load_gallery
 from ..numbers import LARGEST as LARGEST_NUMBER
 from ..numbers import in_range
@@ -166,12 +167,11 @@ def check_outputs(options: Edit) -> None:
     """Refuse files that cannot be written.
 
     Raises:
-        EditError, OutputError: say why and what to do.
+        ValueError: such as EditError and OutputError; they say why and what to do.
     """
     images = [*options.outputs, *([options.strip] if options.strip else [])]
     for path in images:
-        if path.suffix.lower() not in image.ENDINGS:
-            raise EditError(f"{path}: images are written as {', '.join(image.ENDINGS)}")
+        check_ending(path)
     written = [*images, *(path.with_suffix(".json") for path in options.outputs)]
     read = [*options.inputs, *filter(None, (options.directions, Path(options.params)))]
     for index, path in enumerate(written):
@@ -185,10 +185,14 @@ def check_outputs(options: Edit) -> None:
 
 
 def _check_kept(gallery: Gallery, written: list[Path]) -> None:
-    """Refuse to overwrite a gallery's faces and tables, by whatever name they are written."""
+    """Refuse to overwrite a gallery's faces and tables, by whatever name they are written.
+
+    Files in its own folder of images are kept too, if the table does not name them.
+    """
+    own = resolve(gallery.folder / "images")
     files = [*gallery.tables, *map(gallery.path, range(len(gallery.filenames)))]
     known = {(status.st_dev, status.st_ino) for status in map(os.stat, files)}
     for path in written:
         status = path.stat()
-        if (status.st_dev, status.st_ino) in known:
+        if (status.st_dev, status.st_ino) in known or own in resolve(path).parents:
             raise EditError(f"{path}: would overwrite a face of the gallery; choose another name")

@@ -1,6 +1,7 @@
 """Options as people write them in Python: text for a path, one value where several may be given."""
 
 import functools
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -43,11 +44,8 @@ def _tuple(hint: object, value: object) -> object:
     if not isinstance(value, tuple | list):
         return value  # the type checker's business
     fitting = tuple(_single(inner, each) for each in value)
-    return (
-        value
-        if fitting == value and list(map(type, fitting)) == list(map(type, value))
-        else fitting
-    )
+    fits = isinstance(value, tuple) and all(map(operator.is_, fitting, value))
+    return value if fits else fitting
 
 
 def _single(hint: object, value: object) -> object:

@@ -24,7 +24,7 @@ LEAST = 0.02
 """A mask without larger values selects nothing."""
 FAINT = 32
 """Opacity, in levels of 255, from which on the colour of a pixel counts."""
-DARK = 0.5
+MASK_LIKE = 0.5
 """Share of black and white from which on a grey picture is a mask rather than a photo."""
 
 
@@ -144,7 +144,7 @@ def _transparent(
     if np.ptp(visible, axis=0).max() <= classes.GREY:
         return _Part(shape.values, f"a shape in {_colour_name(visible)} on transparency")
     ends = (visible.max(-1) <= classes.BLACK) | (visible.min(-1) >= 255 - classes.BLACK)
-    if classes.is_grey(visible) and ends.mean() >= DARK:
+    if classes.is_grey(visible) and ends.mean() >= MASK_LIKE:
         grey = _levels(np.where(alpha > 0, rgb.max(-1), 0).astype(np.uint8))
         return _Part(grey.values * shape.values, f"{grey.how}, nothing where transparent")
     if _few_colours(visible, classes.CLASSES):

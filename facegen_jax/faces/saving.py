@@ -1,10 +1,21 @@
 """Images that users save: checked, then written."""
 
 import os
+from pathlib import Path
 
 from ..rgb import check_image
 from ..types import Image
-from . import image as files
+from .image import ENDINGS, save
+
+
+def check_ending(path: Path) -> None:
+    """Refuse the name of a file whose format is not written.
+
+    Raises:
+        ValueError: says which are.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise ValueError(f"{path}: images are written as {', '.join(ENDINGS)}")
 
 
 def save_image(path: str | os.PathLike[str], image: Image) -> None:
@@ -19,6 +30,5 @@ def save_image(path: str | os.PathLike[str], image: Image) -> None:
         OSError: the file cannot be written.
     """
     check_image(image, "the image")
-    if not str(path).lower().endswith(files.ENDINGS):
-        raise ValueError(f"{path}: images are written as {', '.join(files.ENDINGS)}")
-    files.save(path, image)
+    check_ending(Path(path))
+    save(path, image)

@@ -134,7 +134,7 @@ def save_network(path: str | os.PathLike[str], params: Params, metadata: dict[st
 
 def _check_kind(tensors: Iterable[str], metadata: Mapping[str, str], path: Path) -> None:
     """Refuse files of directions, and tensors whose names are another program's."""
-    if is_directions(metadata):
+    if _is_directions(metadata):
         raise CheckpointError(
             f"{path}: a file of attribute directions, not a network; give it as --directions, and "
             "the network that it was made for as --params"
@@ -146,7 +146,7 @@ def _check_kind(tensors: Iterable[str], metadata: Mapping[str, str], path: Path)
         )
 
 
-def is_directions(metadata: Mapping[str, str]) -> bool:
+def _is_directions(metadata: Mapping[str, str]) -> bool:
     """Return whether a file's metadata are those of attribute directions."""
     return {"scales", "opposites", "network_sha256"} <= metadata.keys()
 

@@ -138,18 +138,25 @@ def _located(path: Path) -> Iterator[tuple[int, Result]]:
             offset += len(content)
 
 
-def outcomes(folder: Path) -> dict[str, bool]:
+def outcomes(folder: Path, *, images: bool = True) -> dict[str, bool]:
     """Return the ids of all runs with a result, and whether one of their results is good.
 
-    A good result whose image is gone is none.
+    Args:
+        folder: of the sweep.
+        images: count no good result whose image is gone. Not while other machines write: a network
+            file system may list their images late.
     """
     found: dict[str, tuple[bool, str]] = {}
     for path in files(folder):
         for result in lines(path):
             if result.ok or result.id not in found:
                 found[result.id] = result.ok, str(result.image or "")
-    images = {path.relative_to(folder).as_posix() for path in (folder / "images").rglob("*.png")}
-    return {id: ok for id, (ok, image) in found.items() if not ok or not image or image in images}
+    if images:
+        there = {path.relative_to(folder).as_posix() for path in (folder / "images").rglob("*.png")}
+        gone = [id for id, (ok, image) in found.items() if ok and image and image not in there]
+        for id in gone:
+            del found[id]
+    return {id: ok for id, (ok, _) in found.items()}
 
 
 def locate_latest(

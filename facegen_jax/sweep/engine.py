@@ -107,7 +107,7 @@ def dry_run(config: Sweep, progress: Progress | None = None) -> str:
 
 def _check_complete(plan: Plan, folder: Folder) -> None:
     """Raise if another process was lost before its runs were done."""
-    left = missing(plan, results.outcomes(folder.path)).total
+    left = missing(plan, results.outcomes(folder.path, images=False)).total
     if left:
         raise SweepStopped(
             f"{left} of {plan.total} runs are missing: a process of this job was lost or stopped"
